@@ -1,0 +1,1 @@
+"""The users' half: login, request headers and artifact credentials. It never imports `mlflow_platform.server`."""

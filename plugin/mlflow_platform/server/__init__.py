@@ -1,0 +1,1 @@
+"""The server's half: MLflow behind Keycloak, closed by default."""

@@ -1,0 +1,94 @@
+"""The container's entry: `python -m mlflow_platform.server` prepares the databases, then is `mlflow server`."""
+
+import os
+import sys
+import tempfile
+from configparser import ConfigParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlflow_platform.server.settings import (
+    AUTH_DATABASE_VARIABLE,
+    Settings,
+    SettingsError,
+    load_secrets,
+    load_settings,
+)
+
+SECRETS = Path("/run/secrets/mlflow.env")
+PORT = 5000
+
+
+def auth_config(database_uri: str) -> str:
+    """Writes MLflow's auth configuration (a file is all it takes) readable by this user alone; returns its path."""
+    config = ConfigParser(interpolation=None)
+    config["mlflow"] = {
+        "default_permission": "NO_PERMISSIONS",
+        # MLflow reads this file with interpolation, in which a percent sign is doubled.
+        "database_uri": database_uri.replace("%", "%%"),
+        "authorization_function": "mlflow_platform.server.identity:authorization",
+    }
+    descriptor, path = tempfile.mkstemp(prefix="mlflow-auth-", suffix=".ini")  # mode 0600
+    with os.fdopen(descriptor, "w") as file:
+        config.write(file)
+    return path
+
+
+def migrate(backend_uri: str, auth_uri: str) -> None:
+    """Brings both databases to this MLflow's schema, once, before any worker looks at them."""
+    from mlflow.server.auth.db.utils import migrate as migrate_auth
+    from mlflow.store.db.utils import _safe_initialize_tables, _upgrade_db, create_sqlalchemy_engine_with_retry
+
+    backend = create_sqlalchemy_engine_with_retry(backend_uri)
+    _safe_initialize_tables(backend)
+    _upgrade_db(backend)
+    backend.dispose()
+    auth = create_sqlalchemy_engine_with_retry(auth_uri)
+    migrate_auth(auth, "head")
+    auth.dispose()
+
+
+def arguments(settings: Settings) -> list[str]:
+    """The command line for `mlflow`; it shows in process lists, so nothing on it is secret."""
+    public = urlsplit(settings.public_url)
+    uvicorn = [
+        f"--forwarded-allow-ips={settings.forwarded_allow_ips}",
+        f"--log-config={Path(__file__).with_name('logging.json')}",
+        "--timeout-keep-alive=75",  # longer than the proxy keeps idle connections, so that it never meets a closed one
+        "--no-server-header",
+    ]
+    return [
+        "server",
+        "--app-name=keycloak",
+        "--host=0.0.0.0",
+        f"--port={PORT}",
+        f"--workers={settings.workers}",
+        f"--allowed-hosts={public.netloc}",
+        f"--cors-allowed-origins={public.scheme}://{public.netloc}",
+        f"--default-artifact-root=s3://{settings.bucket}",
+        "--no-serve-artifacts",
+        f"--uvicorn-opts={' '.join(uvicorn)}",
+    ]
+
+
+def main() -> None:
+    """Runs the server in this process: MLflow's command is called, not started, and takes the signals itself."""
+    load_secrets(SECRETS)
+    settings = load_settings()
+    missing = [name for name in ("MLFLOW_BACKEND_STORE_URI", AUTH_DATABASE_VARIABLE) if not os.environ.get(name)]
+    if missing:
+        raise SettingsError(f"{SECRETS} lacks {', '.join(missing)}")
+    auth_uri = os.environ[AUTH_DATABASE_VARIABLE]
+    os.environ["MLFLOW_AUTH_CONFIG_PATH"] = auth_config(auth_uri)
+    migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
+
+    from mlflow.cli import cli
+
+    cli.main(args=arguments(settings), prog_name="mlflow")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SettingsError as error:
+        sys.exit(f"mlflow-platform: {error}")

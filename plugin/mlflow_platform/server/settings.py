@@ -1,0 +1,85 @@
+"""What the server is told: `server.json`, and the secrets that are kept apart from it."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+CONFIG_VARIABLE = "MLFLOW_PLATFORM_CONFIG"
+AUTH_DATABASE_VARIABLE = "MLFLOW_PLATFORM_AUTH_DATABASE_URI"
+
+
+class SettingsError(Exception):
+    """The server was told something that it cannot use; the message says what and where."""
+
+
+class Level(StrEnum):
+    """What a team may do in MLflow, weakest first."""
+
+    READ = "READ"
+    USE = "USE"
+    EDIT = "EDIT"
+    MANAGE = "MANAGE"
+    ADMIN = "ADMIN"
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be an http or https URL without query or fragment, for example https://mlflow.example.com")
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Settings(BaseModel):
+    """`server.json`: where everything is and which group may do what. It holds no secret."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    public_url: HttpUrl
+    issuer: HttpUrl
+    backchannel_url: HttpUrl  # the realm as this container reaches it
+    audience: Name = "mlflow"
+    client_id: Name
+    sts_endpoint: HttpUrl
+    s3_endpoint: HttpUrl
+    s3_region: Name
+    bucket: Name
+    teams: dict[Name, Level]
+    workers: int = Field(default=2, ge=1, le=64)
+    forwarded_allow_ips: Name = "127.0.0.1"
+
+
+def load_settings() -> Settings:
+    """The settings in the file that MLFLOW_PLATFORM_CONFIG names."""
+    path = os.environ.get(CONFIG_VARIABLE)
+    if not path:
+        raise SettingsError(f"{CONFIG_VARIABLE} is not set; it must name the server.json to read")
+    try:
+        return Settings.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"{path} is not usable: {problems}") from None
+
+
+def load_secrets(path: Path) -> None:
+    """Puts the file's NAME=value lines into this process's environment, where MLflow and boto3 look for them."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.isidentifier():
+            raise SettingsError(f"{path} line {number} is not NAME=value")  # never the line itself: it may be a secret
+        os.environ[name] = value
