@@ -1,0 +1,1 @@
+"""The air-gapped path: everything needed where only package registries answer."""
