@@ -36,7 +36,7 @@ initialise() {
     if [ ! -d "$done" ]; then
         rm -rf "$running"
         unknown=$(ls -A "$PGDATA" | grep -vx 'lost+found' | head -n 3) || true
-        [ -z "$unknown" ] || fail "$PGDATA holds no database but is not empty ($(echo "$unknown" | tr '\n' ' ')); give an empty volume or restore the database."
+        [ -z "$unknown" ] || fail "$PGDATA holds no database but is not empty ($(printf %s "$unknown" | tr '\n' ' ')); give an empty volume or restore the database."
         # A here-document would be a file of the password; a pipe leaves nothing behind.
         cat <&3 | initdb --pgdata="$running" --username=postgres --pwfile=/dev/stdin \
             --auth-local=peer --auth-host=scram-sha-256 --data-checksums \
