@@ -1,0 +1,1 @@
+"""What `./platform` does, one idea a module, with the standard library only."""

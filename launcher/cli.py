@@ -1,0 +1,161 @@
+"""The command line of `./platform`."""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from launcher import engines, images, prepare, status, summary, venv
+from launcher.console import Failure, done, duration, say, table
+from launcher.paths import Paths
+
+Command = Callable[[Paths, argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return options.command(Paths.of_this_checkout(), options)
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; the next ./platform up goes on from here", file=sys.stderr)
+        return 130
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; what `test` and `pulumi` pass on is in `rest`."""
+    parser = argparse.ArgumentParser(
+        prog="./platform", description="A private MLflow with Keycloak, MinIO and PostgreSQL on this machine."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
+        sub.set_defaults(command=command, rest=[])
+        sub.add_argument("--stack", default="dev", type=_stack_name, metavar="NAME", help="the stack (default: dev)")
+        sub.add_argument(
+            "--engine",
+            choices=engines.CHOICES,
+            default="auto",
+            help="Pulumi's own CLI and plugins, or the ones built here; auto takes the official ones where they are",
+        )
+        sub.add_argument("--no-install", action="store_true", help="do not install anything with apt")
+        return sub
+
+    add("up", up, "bring the stack up, with everything that it needs on this machine")
+    add("preview", preview, "show what `up` would change")
+    outputs_parser = add("outputs", outputs, "print the stack's outputs")
+    outputs_parser.add_argument("--json", action="store_true", help="as one JSON object")
+    outputs_parser.add_argument("--show-secrets", action="store_true", help="also the passwords")
+    add("status", show_status, "show the health of every part; exit code 1 when one is not well")
+    destroy_parser = add("destroy", destroy, "delete the stack and everything in it")
+    destroy_parser.add_argument("--yes", action="store_true", help="do not ask")
+    test_parser = add("test", test, "run the tests; arguments that are not listed here go to pytest")
+    test_parser.add_argument("--all", action="store_true", help="also the tests that take minutes")
+    add("env", env, 'print exports for the shell: eval "$(./platform env)" makes plain pulumi work')
+    pulumi_parser = add("pulumi", pulumi, "run pulumi on the stack, e.g. ./platform pulumi stack graph")
+    pulumi_parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="passed to pulumi as it is")
+
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown and options.command is not test:
+        parser.error(f"unknown arguments: {' '.join(unknown)}")
+    options.rest = [*options.rest, *unknown]
+    return options
+
+
+def _stack_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a stack name: letters, digits, dot, dash, underscore")
+    return text
+
+
+def _request(options: argparse.Namespace) -> prepare.Request:
+    return prepare.Request(stack=options.stack, engine=options.engine, install=not options.no_install)
+
+
+def up(paths: Paths, options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    stack = prepare.stack(paths, _request(options), images_too=True)
+    stack.create()
+    images.remember(paths, stack.name, stack.environment[images.VARIABLE])
+    stack.up()
+    done(f"up after {duration(time.monotonic() - started)}")
+    print(summary.of(stack.name, stack.outputs(secrets=False)))
+    return 0
+
+
+def preview(paths: Paths, options: argparse.Namespace) -> int:
+    stack = prepare.stack(paths, _request(options), images_too=True)
+    stack.create()
+    return stack.run(["preview"])
+
+
+def outputs(paths: Paths, options: argparse.Namespace) -> int:
+    stack = prepare.stack(paths, _request(options), images_too=False)
+    values = stack.outputs(secrets=options.show_secrets)
+    if options.json:
+        print(json.dumps(values, indent=2))
+    else:
+        print(table([("OUTPUT", "VALUE"), *((name, _flat(value)) for name, value in sorted(values.items()))]))
+    return 0
+
+
+def _flat(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def show_status(paths: Paths, options: argparse.Namespace) -> int:
+    found = status.parts(options.stack)
+    if not found:
+        raise Failure(f"Stack {options.stack} has no containers on this machine; ./platform up makes them.")
+    print(table([("PART", "STATE", "HEALTH", "SINCE"), *((p.name, p.state, p.health, p.since) for p in found)]))
+    return 0 if all(part.well for part in found) else 1
+
+
+def destroy(paths: Paths, options: argparse.Namespace) -> int:
+    if not options.yes and not _confirmed(f"Delete stack {options.stack} with everything in it?"):
+        raise Failure("Nothing was deleted.")
+    stack = prepare.stack(paths, _request(options), images_too=False)
+    stack.create()
+    stack.destroy()
+    images.forget(paths, stack.name)
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise Failure("destroy asks before it deletes, and there is no terminal to ask on; --yes answers.")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def test(paths: Paths, options: argparse.Namespace) -> int:
+    stack = prepare.stack(paths, _request(options), images_too=True)
+    venv.fill(paths, "test")
+    # Tests make stacks of their own; the state of this checkout's is none of their business.
+    environment = {name: value for name, value in stack.environment.items() if not name.startswith("PULUMI_BACKEND")}
+    marked = [] if options.all else ["-m", "not slow"]
+    os.chdir(paths.root)
+    say("   pytest")
+    os.execve(paths.python, [str(paths.python), "-m", "pytest", *marked, *options.rest], {**os.environ, **environment})
+
+
+def env(paths: Paths, options: argparse.Namespace) -> int:
+    stack = prepare.stack(paths, _request(options), images_too=True)
+    stack.create()
+    variables = {**stack.environment, "PULUMI_STACK": stack.name}
+    print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())))
+    return 0
+
+
+def pulumi(paths: Paths, options: argparse.Namespace) -> int:
+    return prepare.stack(paths, _request(options), images_too=False).run(options.rest)

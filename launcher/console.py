@@ -1,0 +1,52 @@
+"""What the person at the terminal sees: steps with their durations, and failures as one sentence."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Failure(Exception):
+    """Something that the user must know and can act on: the message is printed alone, without a traceback."""
+
+
+_lock = threading.Lock()
+
+
+def say(message: str) -> None:
+    """Prints progress; to stderr, because stdout carries results (`outputs --json`, `env`)."""
+    with _lock:
+        print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """A piece of work that takes a while: its start, its end and its duration are shown."""
+    say(f"   {title} ...")
+    started = time.monotonic()
+    yield
+    say(f" ✓ {title}: {duration(time.monotonic() - started)}")
+
+
+def done(message: str) -> None:
+    say(f" ✓ {message}")
+
+
+def duration(seconds: float) -> str:
+    """
+    >>> duration(0.24), duration(42.4), duration(245)
+    ('0.2 s', '42 s', '4 min 5 s')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows as aligned columns; the first row is the heading."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

@@ -1,0 +1,39 @@
+"""Whether containers come from a registry's images or from ones built here."""
+
+import os
+from pathlib import Path
+
+from launcher.console import Failure
+from launcher.paths import Paths
+from launcher.processes import answer
+
+VARIABLE = "MLFLOW_PLATFORM_IMAGES"
+_MODES = ("registry", "local")
+_PROBE_TIMEOUT = 5.0
+
+
+def mode(paths: Paths, stack: str) -> tuple[str, str]:
+    """The mode and the reason; a stack keeps its first one, because changing it replaces every container."""
+    if asked := os.environ.get(VARIABLE):
+        if asked not in _MODES:
+            raise Failure(f"{VARIABLE}={asked} is not one of {', '.join(_MODES)}.")
+        return asked, f"{VARIABLE} is set"
+    if (kept := _memory(paths, stack)).exists():
+        return kept.read_text(), f"as before; {VARIABLE} changes it"
+    probe = "docker.io/library/debian:trixie-slim"
+    if answer(["docker", "manifest", "inspect", probe], timeout=_PROBE_TIMEOUT) is not None:
+        return "registry", f"the registry has {probe}"
+    return "local", f"no registry answers for {probe}"
+
+
+def remember(paths: Paths, stack: str, chosen: str) -> None:
+    paths.own.mkdir(exist_ok=True)
+    _memory(paths, stack).write_text(chosen)
+
+
+def forget(paths: Paths, stack: str) -> None:
+    _memory(paths, stack).unlink(missing_ok=True)
+
+
+def _memory(paths: Paths, stack: str) -> Path:
+    return paths.own / f"images-{stack}"

@@ -1,0 +1,71 @@
+"""Everything that must be there before Pulumi runs, made side by side where that saves time."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from launcher import base_image, docker_engine, engines, images, toolchain, venv
+from launcher.console import done, say
+from launcher.paths import Paths
+from launcher.processes import stop_running
+from launcher.stack import Stack
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    stack: str
+    engine: str
+    install: bool
+
+
+def stack(paths: Paths, request: Request, *, images_too: bool) -> Stack:
+    """The stack with the environment that its engine needs; makes what is missing for that."""
+    docker_engine.ensure(paths, install=request.install)
+    mode, reason = images.mode(paths, request.stack)
+    done(f"images: {mode} ({reason})")
+    venv.create(paths, install=request.install)
+    with side_by_side() as start:
+        if images_too and mode == "local":
+            start(lambda: base_image.ensure(paths, install=request.install))
+        packages = start(lambda: venv.fill(paths, "platform"))
+        engine = start(lambda: _engine(paths, request.engine, packages))
+    name, built = engine.result()
+    environment = {**engines.environment(paths, name, built), images.VARIABLE: mode}
+    return Stack(request.stack, paths.root, paths.own, environment)
+
+
+def _engine(paths: Paths, wanted: str, packages: Future[None]) -> tuple[str, Path | None]:
+    """The engine's name, and the folder of the offline one's programs."""
+    if wanted != "offline" and engines.official_cli(paths):
+        packages.result()  # the SDKs say which plugins there must be
+    name, reason = engines.choose(wanted, paths)
+    done(f"engine: {name} ({reason})")
+    return name, toolchain.ensure(paths) if name == "offline" else None
+
+
+@contextmanager
+def side_by_side() -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
+    """Threads for steps that wait on other programs; the first failure, or Ctrl-C, ends them all."""
+    with ThreadPoolExecutor() as pool:
+        started: list[Future[Any]] = []
+
+        def start(work: Callable[[], Any]) -> Future[Any]:
+            started.append(pool.submit(work))
+            return started[-1]
+
+        try:
+            yield start
+            wait(started, return_when=FIRST_EXCEPTION)
+            for future in started:
+                if future.done() and (error := future.exception()):
+                    raise error
+        except BaseException as error:
+            if any(not future.done() for future in started):
+                say(f"   ... stopping the other steps ({type(error).__name__})")
+            stop_running()
+            raise

@@ -1,0 +1,99 @@
+"""One stack of the program: what `pulumi` is asked to do with it."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from launcher.console import Failure, say
+from launcher.explain import cause
+
+
+@dataclass(frozen=True)
+class Stack:
+    name: str
+    root: Path
+    own: Path
+    environment: Mapping[str, str]
+
+    def create(self) -> None:
+        """Makes the stack in the backend unless it is there."""
+        found = self._pulumi(["stack", "ls", "--json"], capture=True)
+        names = {stack["name"].rpartition("/")[2] for stack in json.loads(found.stdout)}
+        if self.name not in names:
+            self._checked(["stack", "init", self.name, "--non-interactive"])
+
+    def up(self) -> None:
+        self._explained(["up", "--yes", "--skip-preview"])
+
+    def destroy(self) -> None:
+        self._explained(["destroy", "--yes", "--skip-preview"])
+
+    def outputs(self, *, secrets: bool) -> dict[str, Any]:
+        command = ["stack", "output", "--json", *(["--show-secrets"] if secrets else [])]
+        return json.loads(self._checked(command).stdout or "{}")
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Runs pulumi on the terminal as it is; the exit code."""
+        return self._pulumi(arguments, capture=False).returncode
+
+    def _explained(self, arguments: Sequence[str]) -> None:
+        """Runs an update on the terminal; when it fails, the engine's own errors tell the reason."""
+        events = self.own / f"events-{self.name}.jsonl"
+        events.unlink(missing_ok=True)
+        try:
+            code = self.run([*arguments, "--event-log", str(events)])
+            if code:
+                reason = cause("\n".join(errors(events)))
+                raise Failure(f"pulumi {arguments[0]} of stack {self.name} failed{': ' + reason if reason else ''}.")
+        finally:
+            events.unlink(missing_ok=True)
+
+    def _checked(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        finished = self._pulumi(arguments, capture=True)
+        if finished.returncode:
+            raise Failure(f"pulumi {' '.join(arguments[:2])} failed: {finished.stderr.strip()}")
+        return finished
+
+    def _pulumi(self, arguments: Sequence[str], *, capture: bool) -> subprocess.CompletedProcess[str]:
+        process = subprocess.Popen(
+            ["pulumi", *arguments],
+            cwd=self.root,
+            env={**os.environ, **self.environment, "PULUMI_STACK": self.name},
+            stdout=subprocess.PIPE if capture else None,
+            stderr=subprocess.PIPE if capture else None,
+            text=True,
+        )
+        with _interrupts_left_to(process):
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+class _interrupts_left_to:
+    """Ctrl-C reaches pulumi through the terminal, and it may take its time to end in order; SIGTERM becomes one."""
+
+    def __init__(self, process: subprocess.Popen[str]):
+        self._process = process
+
+    def __enter__(self) -> None:
+        self._before = (
+            signal.signal(signal.SIGINT, lambda *_: say("   ... waiting for pulumi to end what it is doing")),
+            signal.signal(signal.SIGTERM, lambda *_: self._process.send_signal(signal.SIGINT)),
+        )
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before[0])
+        signal.signal(signal.SIGTERM, self._before[1])
+
+
+def errors(events: Path) -> list[str]:
+    """The messages of severity error in an engine's event log."""
+    if not events.exists():
+        return []
+    parsed = (json.loads(line) for line in events.read_text().splitlines() if line.strip())
+    diagnostics = (event.get("diagnosticEvent", {}) for event in parsed)
+    return [found["message"] for found in diagnostics if found.get("severity") == "error"]
