@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
+    AUTHORIZATION,
     Settings,
     SettingsError,
     load_secrets,
@@ -26,7 +27,7 @@ def auth_config(database_uri: str) -> str:
         "default_permission": "NO_PERMISSIONS",
         # MLflow reads this file with interpolation, in which a percent sign is doubled.
         "database_uri": database_uri.replace("%", "%%"),
-        "authorization_function": "mlflow_platform.server.identity:authorization",
+        "authorization_function": AUTHORIZATION,
     }
     descriptor, path = tempfile.mkstemp(prefix="mlflow-auth-", suffix=".ini")  # mode 0600
     with os.fdopen(descriptor, "w") as file:
@@ -80,6 +81,9 @@ def main() -> None:
         raise SettingsError(f"{SECRETS} lacks {', '.join(missing)}")
     auth_uri = os.environ[AUTH_DATABASE_VARIABLE]
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = auth_config(auth_uri)
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    # Jobs call back over HTTP with a password of MLflow's basic-auth, which is accepted nowhere here.
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
 
     from mlflow.cli import cli

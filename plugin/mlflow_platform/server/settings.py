@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 CONFIG_VARIABLE = "MLFLOW_PLATFORM_CONFIG"
 AUTH_DATABASE_VARIABLE = "MLFLOW_PLATFORM_AUTH_DATABASE_URI"
+AUTHORIZATION = "mlflow_platform.server.identity:authorization"  # how MLflow names the function
 
 
 class SettingsError(Exception):
@@ -29,7 +30,9 @@ class Level(StrEnum):
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must be an http or https URL without query or fragment, for example https://mlflow.example.com")
+        raise ValueError(
+            "must be an http or https URL without query or fragment, for example https://mlflow.example.com"
+        )
     return value.rstrip("/")
 
 

@@ -1,0 +1,138 @@
+"""The app that `mlflow server --app-name keycloak` runs: MLflow's own, behind a door that is closed by default."""
+
+import logging
+import os
+from urllib.parse import urlsplit
+
+from flask import Flask
+from mlflow.environment_variables import _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED
+from mlflow.server import auth
+from mlflow.server.handlers import STATIC_PREFIX_ENV_VAR
+from mlflow.version import VERSION
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mlflow_platform.server import endpoints
+from mlflow_platform.server.admission import Admission
+from mlflow_platform.server.identity import Identity, current
+from mlflow_platform.server.keys import KeysUnavailable, SigningKeys
+from mlflow_platform.server.responses import error, forbidden, unauthenticated, unavailable
+from mlflow_platform.server.rights import Rights
+from mlflow_platform.server.routes import refusal
+from mlflow_platform.server.settings import AUTHORIZATION, Settings, SettingsError, load_settings
+from mlflow_platform.server.sts import Sts
+from mlflow_platform.server.tokens import TokenRefused, TokenVerifier, bearer_token
+
+logger = logging.getLogger(__name__)
+
+HEALTH = "/health"
+VERSION_PATH = "/version"
+SERVER_INFO = frozenset({"/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info"})
+
+# On gateway routes the Authorization header may belong to the model's provider; MLflow's own identity then comes here.
+GATEWAY_HEADER = b"x-mlflow-authorization"
+CREDENTIALS = frozenset({b"authorization", b"cookie", GATEWAY_HEADER})
+
+
+def create_app() -> "Gate":
+    """MLflow's app with its permission engine, behind the gate."""
+    settings = load_settings()
+    if os.environ.get(STATIC_PREFIX_ENV_VAR):
+        raise SettingsError("a static prefix is not supported: give the platform a host name of its own")
+    if (auth.auth_config.authorization_function, auth.auth_config.default_permission) != (
+        AUTHORIZATION,
+        "NO_PERMISSIONS",
+    ):
+        raise SettingsError("MLflow's auth configuration is not ours: start with `python -m mlflow_platform.server`")
+    # There is no administrator with a password; so MLflow is told that one was made already.
+    os.environ[_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED.name] = "true"
+    mlflow = auth.create_app()
+    if isinstance(mlflow, Flask):
+        raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
+    verifier = TokenVerifier(settings, SigningKeys(settings.backchannel_url))
+    return Gate(mlflow, settings, Admission(verifier, Rights(auth.store.engine, settings.teams)), Sts(settings))
+
+
+class Gate:
+    """Lets a request through to MLflow with a verified identity and without its credentials, or answers it itself."""
+
+    def __init__(self, mlflow: ASGIApp, settings: Settings, admission: Admission, sts: Sts):
+        self._mlflow = mlflow
+        self._settings = settings
+        self._host = urlsplit(settings.public_url).netloc.lower().encode()
+        self._admission = admission
+        self._sts = sts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._mlflow(scope, receive, send)
+        else:  # MLflow has no websockets
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        public = self._public(scope)
+        if public is not None:
+            await public(scope, receive, send)
+            return
+        try:
+            token, inner = take_token(scope)
+            identity = await self._admission.admit(token)
+        except TokenRefused as refused:
+            answer = unauthenticated(str(refused))
+        except KeysUnavailable:
+            answer = unavailable("The identity provider does not answer; try again in a moment.")
+        except SQLAlchemyError as failure:
+            logger.error("the rights of a user could not be written (%s)", type(failure).__name__)
+            answer = unavailable("The database does not answer; try again in a moment.")
+        else:
+            answer = await self._private(scope, token, identity)
+            if answer is None:
+                await self._forward(inner, receive, send, identity)
+                return
+        await answer(scope, receive, send)
+
+    def _public(self, scope: Scope) -> ASGIApp | None:
+        """What answers anybody, a refusal of a foreign Host included; None where a token is needed."""
+        path, reading = scope["path"], scope["method"] in ("GET", "HEAD")
+        if reading and path == HEALTH:  # asked from inside the container, by any name
+            return self._mlflow
+        if [value.lower() for name, value in scope["headers"] if name == b"host"] != [self._host]:
+            return error(403, "PERMISSION_DENIED", "This server does not answer to that Host.")
+        if reading and path == VERSION_PATH:
+            return PlainTextResponse(VERSION)
+        if reading and path == endpoints.DISCOVERY:
+            return endpoints.discovery(self._settings)
+        return self._mlflow if reading and path in SERVER_INFO else None
+
+    async def _private(self, scope: Scope, token: str, identity: Identity) -> Response | None:
+        """What this layer answers itself to somebody it knows; None where MLflow decides."""
+        if sentence := refusal(identity.level, scope["method"], scope["path"]):
+            return forbidden(sentence)
+        if scope["path"] != endpoints.SESSION:
+            return None
+        if scope["method"] != "POST":
+            return error(405, "ENDPOINT_NOT_FOUND", "Credentials are asked for with POST.", Allow="POST")
+        return await endpoints.session(self._settings, self._sts, token, identity)
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send, identity: Identity) -> None:
+        reset = current.set(identity)
+        try:
+            await self._mlflow(scope, receive, send)
+        finally:
+            current.reset(reset)
+
+
+def take_token(scope: Scope) -> tuple[str, Scope]:
+    """The bearer token, and the request without it: what lies within can neither log a token nor pass it on."""
+    headers = scope["headers"]
+    gateway = [value for name, value in headers if name == GATEWAY_HEADER and value]
+    if scope["path"].startswith("/gateway/") and gateway:
+        taken = {b"cookie", GATEWAY_HEADER}  # Authorization is the provider's key, on its way there
+    else:
+        gateway, taken = [], CREDENTIALS
+    token = bearer_token(gateway or [value for name, value in headers if name == b"authorization"])
+    return token, {**scope, "headers": [(name, value) for name, value in headers if name not in taken]}

@@ -1,0 +1,108 @@
+"""Groups become rights: MLflow's users, admin flag and roles, kept in step with the tokens.
+
+MLflow's own store has no way to make a user without a password, nor to change several rows at once; so this writes
+its tables (mlflow 3.17.2, `mlflow.server.auth.db.models`), in one transaction.
+"""
+
+import logging
+import time
+
+from mlflow.server.auth.db.models import SqlRole, SqlRolePermission, SqlUser, SqlUserRoleAssignment
+from mlflow.server.auth.permissions import RESOURCE_TYPE_WORKSPACE, VALID_RESOURCE_TYPES
+from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from mlflow_platform.server.identity import Identity
+from mlflow_platform.server.settings import Level
+
+logger = logging.getLogger(__name__)
+
+ROLE_PREFIX = "team:"  # roles of that prefix are ours; all others, MLflow's `__user_<id>__` among them, stay untouched
+# A workspace grant of MANAGE would let its holder hand out roles, past the groups: it is given to nobody.
+RESOURCE_TYPES = VALID_RESOURCE_TYPES - {RESOURCE_TYPE_WORKSPACE}
+ATTEMPTS = 5
+
+
+class Rights:
+    """Writes what a token says, unless a newer token of the same user was here first."""
+
+    def __init__(self, engine: Engine, teams: dict[str, Level]):
+        self._engine = engine
+        self._teams = teams
+
+    def bring_in_step(self, identity: Identity) -> None:
+        """Makes the user's row, admin flag and roles those of the token; safe beside other workers doing the same."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with Session(self._engine) as session, session.begin():
+                    self._write(session, identity)
+                return
+            except (IntegrityError, OperationalError) as error:
+                # Another worker made the same user or role between our look and our write: look again.
+                if attempt == ATTEMPTS:
+                    raise
+                logger.debug("rights of a user are written by two at once (%s), trying again", type(error).__name__)
+                time.sleep(0.05 * attempt)
+
+    def _write(self, session: Session, identity: Identity) -> None:
+        user = session.scalar(select(SqlUser).where(SqlUser.username == identity.username).with_for_update())
+        if user is None and identity.level is None:
+            return  # a stranger leaves no trace
+        if user is not None and _written_at(user) > identity.issued_at:
+            return
+        columns = {"password_hash": _no_password(identity.issued_at), "is_admin": identity.level is Level.ADMIN}
+        if user is None:
+            user = SqlUser(username=identity.username, **columns)
+            session.add(user)
+            session.flush()
+        else:
+            session.execute(update(SqlUser).where(SqlUser.id == user.id).values(columns))
+        wanted = {self._role(session, team, level).id for team, level in self._granting(identity)}
+        held = set(
+            session.scalars(
+                select(SqlRole.id)
+                .join(SqlUserRoleAssignment)
+                .where(SqlUserRoleAssignment.user_id == user.id, SqlRole.name.startswith(ROLE_PREFIX, autoescape=True))
+            )
+        )
+        session.add_all(SqlUserRoleAssignment(user_id=user.id, role_id=role) for role in wanted - held)
+        session.execute(
+            delete(SqlUserRoleAssignment).where(
+                SqlUserRoleAssignment.user_id == user.id, SqlUserRoleAssignment.role_id.in_(held - wanted)
+            )
+        )
+
+    def _granting(self, identity: Identity) -> list[tuple[str, Level]]:
+        """The teams that MLflow has a role for, in one order for all, so that two writers cannot block each other."""
+        return [(team, self._teams[team]) for team in sorted(identity.teams) if self._teams[team] is not Level.ADMIN]
+
+    def _role(self, session: Session, team: str, level: Level) -> SqlRole:
+        """The team's role, granting its level on everything of every type and nothing else."""
+        name = f"{ROLE_PREFIX}{team}"
+        role = session.scalar(select(SqlRole).where(SqlRole.name == name, SqlRole.workspace == DEFAULT_WORKSPACE_NAME))
+        if role is None:
+            role = SqlRole(name=name, workspace=DEFAULT_WORKSPACE_NAME, description="A team of the platform")
+            session.add(role)
+        if {(p.resource_type, p.resource_pattern, p.permission) for p in role.permissions} != {
+            (resource_type, "*", level.value) for resource_type in RESOURCE_TYPES
+        }:
+            role.permissions.clear()
+            session.flush()
+            role.permissions.extend(
+                SqlRolePermission(resource_type=resource_type, resource_pattern="*", permission=level.value)
+                for resource_type in sorted(RESOURCE_TYPES)
+            )
+        session.flush()
+        return role
+
+
+def _no_password(issued_at: int) -> str:
+    """A hash that no password has. It carries when the newest token seen was issued, for which there is no column."""
+    return f"!{issued_at}"
+
+
+def _written_at(user: SqlUser) -> int:
+    mark, _, issued_at = str(user.password_hash).partition("!")
+    return int(issued_at) if not mark and issued_at.isdigit() else 0

@@ -1,0 +1,52 @@
+"""Which level may reach which route, before MLflow's permission engine has its say.
+
+MLflow lets every user that it knows act in several places (create an experiment, a model, a job, demo data), and
+gives MANAGE on what one has created for good. So those who may only read are held to what reads, by a list of what
+is open: a route that a new MLflow brings is closed to them until somebody looks at it.
+"""
+
+import re
+
+from mlflow_platform.server.settings import Level
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Closed to everybody. Users, passwords, roles and grants are made in one place only, from the realm's groups; the
+# assistant runs commands on the server's host.
+_ADMINISTRATION = re.compile(r"/signup|/mlflow/+(users|roles)/")
+_ASSISTANT = re.compile(r"/mlflow/+assistant")
+
+# Requests that only read, although they are sent as POST (route table of mlflow 3.17.2).
+_READING_POSTS = re.compile(
+    r"/graphql"
+    r"|/ajax-api/3\.0/jobs/search"
+    r"|/(ajax-)?api/\d\.\d/mlflow/("
+    r"(experiments|runs|traces|logged-models|issues|datasets|prompt-optimization/jobs)/search"
+    r"|experiments/search-datasets|registered-models/get-latest-versions|artifacts/presigned-download-url"
+    r"|traces/(batchGetInfos|calculate-filter-correlation|metrics))"
+)
+
+# Routes that answer by calling a model: USE opens them, and MLflow then asks for USE on the very endpoint.
+_GATEWAY = re.compile(r"(/gateway|/ajax-api/2\.0/mlflow/gateway-proxy)(/.*)?", re.DOTALL)
+
+
+def refusal(level: Level | None, method: str, path: str) -> str | None:
+    """Why this request is refused, in a sentence; None where MLflow may decide."""
+    if level is None:
+        return "None of your groups is a team of this platform; ask its administrators to add you to one."
+    if _ASSISTANT.search(path):
+        return "MLflow's assistant is switched off on this platform."
+    if _ADMINISTRATION.search(path) and (method not in SAFE_METHODS or "/signup" in path):
+        return "Users and rights are managed through the platform's groups, not here."
+    if level in (Level.READ, Level.USE) and not _only_reads(method, path):
+        if not _GATEWAY.fullmatch(path):
+            return "Your teams may read here, not write."
+        if level is Level.READ:
+            return "Your teams may read here, not call models."
+    return None
+
+
+def _only_reads(method: str, path: str) -> bool:
+    if _GATEWAY.fullmatch(path):
+        return False
+    return method in SAFE_METHODS or (method == "POST" and _READING_POSTS.fullmatch(path) is not None)

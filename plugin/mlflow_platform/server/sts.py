@@ -1,0 +1,97 @@
+"""Session credentials from MinIO's STS, for the bearer of a token."""
+
+import asyncio
+import logging
+import ssl
+import time
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import httpx
+
+from mlflow_platform.server.identity import Identity
+from mlflow_platform.server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 4.0  # seconds, so that a caller hears of a dead MinIO within five
+SHORTEST = 900  # seconds: the least that STS takes
+LONGEST = 3600
+NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
+
+
+class StsUnavailable(Exception):
+    """MinIO did not answer, or not sensibly."""
+
+
+class StsRefused(Exception):
+    """MinIO gives this token no credentials."""
+
+
+class StsTokenRefused(Exception):
+    """MinIO does not take the token (any more)."""
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """What S3 clients need to act as the token's bearer; never to be logged."""
+
+    access_key: str
+    secret_key: str
+    session_token: str
+    expiration: str  # RFC 3339, UTC
+
+
+class Sts:
+    """Exchanges a caller's own token for credentials with that caller's own MinIO policies."""
+
+    def __init__(self, settings: Settings):
+        self._endpoint = settings.sts_endpoint
+        self._tls = ssl.create_default_context()
+
+    async def credentials(self, token: str, identity: Identity) -> Credentials:
+        """Raises StsRefused, StsTokenRefused or StsUnavailable, none of which repeats anything of the token."""
+        form = {
+            "Action": "AssumeRoleWithWebIdentity",
+            "Version": "2011-06-15",
+            "WebIdentityToken": token,
+            "DurationSeconds": str(duration(identity.expires_at - time.time())),
+        }
+        try:
+            # In the body, because queries end up in logs; and with no proxy of the environment between.
+            async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, verify=self._tls) as client:
+                async with asyncio.timeout(TIMEOUT):
+                    response = await client.post(self._endpoint, data=form)
+            document = ElementTree.fromstring(response.content)
+        except (httpx.HTTPError, TimeoutError, ElementTree.ParseError) as error:
+            logger.warning("no answer from STS at %s (%s)", self._endpoint, type(error).__name__)
+            raise StsUnavailable from None
+        if response.status_code == 200:
+            return _credentials(document)
+        code = next((e.text for e in document.iter() if e.tag.endswith("}Code") or e.tag == "Code"), None) or "unknown"
+        logger.warning("STS refused credentials for %r: %s", identity.username, code)
+        if response.status_code >= 500:
+            raise StsUnavailable
+        if code in ("ExpiredToken", "InvalidIdentityToken", "InvalidClientTokenId"):
+            raise StsTokenRefused
+        raise StsRefused
+
+
+def duration(remaining: float) -> int:
+    """Seconds to ask for: the token's remaining life within bounds.
+
+    MinIO builds differ: some cut this at the token's expiry, RELEASE.2025-04-22 grants it in full. Never more than
+    the token has left, then, except for the quarter of an hour that is the least STS takes.
+    """
+    return max(SHORTEST, min(LONGEST, int(remaining)))
+
+
+def _credentials(document: ElementTree.Element) -> Credentials:
+    def text(name: str) -> str:
+        value = document.findtext(f".//{NAMESPACE}Credentials/{NAMESPACE}{name}")
+        if not value:
+            logger.warning("STS answered without %s", name)
+            raise StsUnavailable
+        return value
+
+    return Credentials(text("AccessKeyId"), text("SecretAccessKey"), text("SessionToken"), text("Expiration"))

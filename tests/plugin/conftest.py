@@ -1,0 +1,135 @@
+"""The real app, under uvicorn with two workers on SQLite, and a realm to get tokens from."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from mlflow_platform.server.__main__ import auth_config, migrate
+
+from tests.plugin.idp import Backstage, Realm, Sts
+
+ROOT = Path(__file__).parents[2]
+TEAMS = {"admins": "ADMIN", "managers": "MANAGE", "editors": "EDIT", "users": "USE", "viewers": "READ"}
+
+
+@pytest.fixture(scope="session")
+def backstage() -> Iterator[Backstage]:
+    backstage = Backstage()
+    yield backstage
+    backstage.close()
+
+
+@pytest.fixture(scope="session")
+def environment(backstage: Backstage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the container's entry sets up, on databases of its own."""
+    home = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = {
+        "public_url": f"http://127.0.0.1:{port}",
+        "issuer": Realm.issuer,
+        "backchannel_url": f"{backstage.url}/realms/test",
+        "audience": "mlflow",
+        "client_id": "mlflow-client",
+        "sts_endpoint": backstage.url,
+        "s3_endpoint": "http://s3.example:9000",
+        "s3_region": "us-east-1",
+        "bucket": "mlflow",
+        "teams": TEAMS,
+    }
+    (home / "server.json").write_text(json.dumps(config))
+    backend, auth = f"sqlite:///{home}/mlflow.db", f"sqlite:///{home}/auth.db"
+    migrate(backend, auth)
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}/plugin",
+        "PYTHONWARNINGS": "ignore",
+        "MLFLOW_PLATFORM_CONFIG": str(home / "server.json"),
+        "MLFLOW_PLATFORM_AUTH_DATABASE_URI": auth,
+        "MLFLOW_AUTH_CONFIG_PATH": auth_config(auth),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "a key for tests",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port}",
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+        # What `mlflow server` hands to its workers.
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "_MLFLOW_SERVER_FILE_STORE": backend,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "s3://mlflow",
+        "TEST_HOME": str(home),
+        "TEST_PORT": str(port),
+    }
+
+
+@dataclass(frozen=True)
+class Server:
+    """The running app: a client without credentials, and its log so far."""
+
+    http: httpx.Client
+    log_file: Path
+    backstage: Backstage
+
+    @property
+    def realm(self) -> Realm:
+        return self.backstage.realm
+
+    @property
+    def sts(self) -> Sts:
+        return self.backstage.sts
+
+    def ask(self, token: str | None, method: str, path: str, **options: object) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        return self.http.request(method, path, headers=headers, **options)  # pyright: ignore[reportArgumentType]
+
+    def as_member(self, team: str, method: str, path: str, **options: object) -> httpx.Response:
+        return self.ask(self.realm.token(f"member-of-{team}", (team,)), method, path, **options)
+
+
+@pytest.fixture(scope="session")
+def server(environment: dict[str, str], backstage: Backstage) -> Iterator[Server]:
+    home, port = Path(environment["TEST_HOME"]), environment["TEST_PORT"]
+    logging = json.loads((ROOT / "plugin/mlflow_platform/server/logging.json").read_text())
+    for logger in logging["loggers"].values():
+        logger["level"] = "DEBUG"  # every secret that could reach a log should have its chance
+    logging["root"] = {"handlers": ["default"], "level": "DEBUG"}
+    (home / "logging.json").write_text(json.dumps(logging))
+    log_file = home / "server.log"
+    command = [sys.executable, "-m", "uvicorn", "--factory", "mlflow_platform.server.app:create_app", "--workers=2"]
+    options = ["--host=127.0.0.1", f"--port={port}", f"--log-config={home}/logging.json", "--no-server-header"]
+    with log_file.open("w") as log:
+        process = subprocess.Popen([*command, *options], env=environment, cwd=home, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as http:
+            _wait(http, process, log_file)
+            yield Server(http, log_file, backstage)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log_file: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if http.get("/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"the server did not start:\n{log_file.read_text()[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def routes(environment: dict[str, str]) -> list[tuple[str, str]]:
+    """Every method and path that the app has, asked of the app itself."""
+    script = Path(__file__).with_name("list_routes.py")
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True)
+    return [(method, path) for method, path in json.loads(done.stdout.splitlines()[-1])]

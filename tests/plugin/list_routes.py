@@ -1,0 +1,28 @@
+"""Prints every (method, path) of MLflow's app, Flask's rules and native routes alike, with parameters filled in."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mlflow.server import app as flask_app
+from mlflow_platform.server.app import create_app
+from mlflow_platform.server.endpoints import DISCOVERY, SESSION
+from starlette.routing import Mount
+
+
+def native(routes: Iterable[Any]) -> Iterator[tuple[set[str], str]]:
+    for route in routes:
+        if hasattr(route, "effective_candidates"):  # an included router, in FastAPI since 0.150 or so
+            yield from native(route.effective_candidates())
+        elif not isinstance(route, Mount):
+            yield set(route.methods), route.path
+
+
+gate = create_app()
+rules = [(rule.methods or set(), rule.rule) for rule in flask_app.url_map.iter_rules()]
+own = [({"POST"}, SESSION), ({"GET"}, DISCOVERY)]
+everything = [*rules, *native(gate._mlflow.routes), *own]  # pyright: ignore[reportAttributeAccessIssue]
+print(
+    json.dumps(sorted({(m, re.sub(r"<[^>]*>|\{[^}]*\}", "1", path)) for methods, path in everything for m in methods}))
+)
