@@ -76,7 +76,7 @@ def environment(paths: Paths, engine: str, toolchain: Path | None) -> dict[str, 
         home = paths.own / "pulumi-home"
         _install_stand_ins(paths, home)
         variables["PULUMI_HOME"] = str(home)
-        ours += [toolchain, paths.root / "offline" / "toolchain"]
+        ours.append(toolchain)
     rest = [folder for folder in _path() if Path(folder) not in ours]
     return {**variables, "PATH": os.pathsep.join([*map(str, ours), *rest])}
 

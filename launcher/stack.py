@@ -46,7 +46,7 @@ class Stack:
         events = self.own / f"events-{self.name}.jsonl"
         events.unlink(missing_ok=True)
         try:
-            code = self.run([*arguments, "--event-log", str(events)])
+            code = self._pulumi([*arguments, "--event-log", str(events)], capture=False, debug=True).returncode
             if code:
                 reason = cause("\n".join(errors(events)))
                 raise Failure(f"pulumi {arguments[0]} of stack {self.name} failed{': ' + reason if reason else ''}.")
@@ -59,11 +59,16 @@ class Stack:
             raise Failure(f"pulumi {' '.join(arguments[:2])} failed: {finished.stderr.strip()}")
         return finished
 
-    def _pulumi(self, arguments: Sequence[str], *, capture: bool) -> subprocess.CompletedProcess[str]:
+    def _pulumi(
+        self, arguments: Sequence[str], *, capture: bool, debug: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **self.environment, "PULUMI_STACK": self.name}
+        if debug:
+            environment["PULUMI_DEBUG_COMMANDS"] = "true"  # or it does not know --event-log
         process = subprocess.Popen(
             ["pulumi", *arguments],
             cwd=self.root,
-            env={**os.environ, **self.environment, "PULUMI_STACK": self.name},
+            env=environment,
             stdout=subprocess.PIPE if capture else None,
             stderr=subprocess.PIPE if capture else None,
             text=True,

@@ -16,13 +16,14 @@ _PROGRAMS = {  # the folder with its go.mod, the package it names as tool, and t
     "cli": "pulumi",
     "language-host": "pulumi-language-python",
 }
+_EXEC = "pulumi-language-python-exec"  # the language host looks for it beside itself
 
 
 def ensure(paths: Paths) -> Path:
-    """The folder with both programs."""
+    """The folder with both programs, and with the script that the host runs programs by."""
     modules = paths.root / "offline" / "toolchain"
     inputs = [file.read_bytes() for name in _PROGRAMS for file in sorted((modules / name).glob("go.*"))]
-    key = key_of(machine.machine(), *inputs)
+    key = key_of(machine.machine(), (modules / _EXEC).read_bytes(), *inputs)
     if (found := paths.cache / "toolchain" / key).is_dir():
         done("Pulumi CLI and language host (cached)")
         return found
@@ -43,6 +44,7 @@ def _build(paths: Paths, modules: Path, folder: Path) -> None:
                 cwd=module,
                 env={**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"},
             )
+    shutil.copy2(modules / _EXEC, folder)
 
 
 def tool(go_mod: Path) -> str:
