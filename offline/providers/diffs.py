@@ -40,7 +40,7 @@ def root(path: str) -> str:
 
 
 def _changes(path: str, old: Any, new: Any, prop: Prop) -> Iterator[tuple[str, str]]:
-    if is_zero(new) and prop.computed:
+    if prop.computed and is_zero(new) and not isinstance(new, (bool, int)):  # an explicit false or 0 is a choice
         return
     if new is None and prop.implied is not MISSING:
         new = prop.implied
