@@ -69,6 +69,7 @@ _NOT_READ = {
     "excludeIssuerFromAuthResponse": flag(_A, "exclude.issuer.from.auth.response", computed=True),
 }
 
+_PLAIN = {field.path[0] if field.path else name for name, field in FIELDS.items() if field.path[:1] != (_A,)}
 _ACCESS_TYPES = ("CONFIDENTIAL", "PUBLIC", "BEARER-ONLY")
 _PKCE_METHODS = ("", "plain", "S256")
 
@@ -76,7 +77,7 @@ _PKCE_METHODS = ("", "plain", "S256")
 class Client(AdminObject):
     """keycloak:openid/client:Client (pulumi-keycloak 6.14.1), without authorization services and secret rotation."""
 
-    token = "keycloak:openid/client:Client"  # noqa: S105 (a type token)
+    token = "keycloak:openid/client:Client"
     fields = FIELDS
     properties = properties_of(
         FIELDS | _NOT_READ,
@@ -128,6 +129,10 @@ class Client(AdminObject):
         }
         old, new = (state or {}).get("extraConfig") or {}, inputs.get("extraConfig") or {}
         body.setdefault(_A, {}).update(dict.fromkeys(old, "") | new)  # an empty attribute is removed
+        if state is not None:
+            # A PUT resets some of what it does not name (web origins, frontchannel logout: seen on 26.4.7).
+            live = client.get(*self.parent(inputs), id) or {}
+            body = {key: live[key] for key in _PLAIN if key in live} | body
         # Only a secret that the program changed is sent: one that was rotated since must not be put back by the way.
         if inputs.get("clientSecret") and inputs["clientSecret"] != (state or {}).get("clientSecret"):
             body["secret"] = inputs["clientSecret"]

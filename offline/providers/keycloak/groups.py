@@ -24,7 +24,7 @@ FIELDS: dict[str, Field] = {
 class Group(AdminObject):
     """keycloak:index/group:Group (pulumi-keycloak 6.14.1), of a realm, not of an organization."""
 
-    token = "keycloak:index/group:Group"  # noqa: S105 (a type token)
+    token = "keycloak:index/group:Group"
     fields = FIELDS
     properties = properties_of(
         FIELDS,
@@ -60,7 +60,7 @@ class Group(AdminObject):
 class GroupMemberships(ResourceType):
     """keycloak:index/groupMemberships:GroupMemberships (pulumi-keycloak 6.14.1): the list is the whole truth."""
 
-    token = "keycloak:index/groupMemberships:GroupMemberships"  # noqa: S105 (a type token)
+    token = "keycloak:index/groupMemberships:GroupMemberships"
     properties = {
         "realmId": Prop(str, required=True, replaces=True),
         "groupId": Prop(str, replaces=True),

@@ -64,7 +64,7 @@ class _Mapper(AdminObject):
 class UserAttributeProtocolMapper(_Mapper):
     """keycloak:openid/userAttributeProtocolMapper:UserAttributeProtocolMapper (pulumi-keycloak 6.14.1)."""
 
-    token = "keycloak:openid/userAttributeProtocolMapper:UserAttributeProtocolMapper"  # noqa: S105 (a type token)
+    token = "keycloak:openid/userAttributeProtocolMapper:UserAttributeProtocolMapper"
     mapper = "oidc-usermodel-attribute-mapper"
     fields = {
         "name": text(auto_name=True),
@@ -92,7 +92,7 @@ class UserAttributeProtocolMapper(_Mapper):
 class GroupMembershipProtocolMapper(_Mapper):
     """keycloak:openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper (pulumi-keycloak 6.14.1)."""
 
-    token = "keycloak:openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper"  # noqa: S105 (a type token)
+    token = "keycloak:openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper"
     mapper = "oidc-group-membership-mapper"
     fields = {
         "name": text(auto_name=True, replaces=True),
@@ -109,7 +109,7 @@ class GroupMembershipProtocolMapper(_Mapper):
 class AudienceProtocolMapper(_Mapper):
     """keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper (pulumi-keycloak 6.14.1)."""
 
-    token = "keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper"  # noqa: S105 (a type token)
+    token = "keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper"
     mapper = "oidc-audience-mapper"
     fields = {
         "name": text(auto_name=True),

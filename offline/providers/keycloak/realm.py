@@ -122,7 +122,7 @@ _NEVER_SET: dict[str, Any] = {
 class Realm(AdminObject):
     """keycloak:index/realm:Realm (pulumi-keycloak 6.14.1), without mail, locales and second-factor policies."""
 
-    token = "keycloak:index/realm:Realm"  # noqa: S105 (a type token)
+    token = "keycloak:index/realm:Realm"
     fields = FIELDS
     properties = properties_of(
         FIELDS,

@@ -27,7 +27,7 @@ FIELDS: dict[str, Field] = {
 class ClientScope(AdminObject):
     """keycloak:openid/clientScope:ClientScope (pulumi-keycloak 6.14.1)."""
 
-    token = "keycloak:openid/clientScope:ClientScope"  # noqa: S105 (a type token)
+    token = "keycloak:openid/clientScope:ClientScope"
     fields = FIELDS
     properties = properties_of(FIELDS, realmId=Prop(str, required=True, replaces=True), extraConfig=Prop(dict, of=str))
     delete_before_replace = True
@@ -131,7 +131,7 @@ def _scope_list(names: str) -> dict[str, Prop]:
 class ClientDefaultScopes(_ClientScopes):
     """keycloak:openid/clientDefaultScopes:ClientDefaultScopes (pulumi-keycloak 6.14.1)."""
 
-    token = "keycloak:openid/clientDefaultScopes:ClientDefaultScopes"  # noqa: S105 (a type token)
+    token = "keycloak:openid/clientDefaultScopes:ClientDefaultScopes"
     sort, names = "default", "defaultScopes"
     properties = _scope_list(names)
 
@@ -139,6 +139,6 @@ class ClientDefaultScopes(_ClientScopes):
 class ClientOptionalScopes(_ClientScopes):
     """keycloak:openid/clientOptionalScopes:ClientOptionalScopes (pulumi-keycloak 6.14.1)."""
 
-    token = "keycloak:openid/clientOptionalScopes:ClientOptionalScopes"  # noqa: S105 (a type token)
+    token = "keycloak:openid/clientOptionalScopes:ClientOptionalScopes"
     sort, names = "optional", "optionalScopes"
     properties = _scope_list(names)

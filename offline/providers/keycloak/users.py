@@ -27,7 +27,7 @@ FIELDS: dict[str, Field] = {
 class User(AdminObject):
     """keycloak:index/user:User (pulumi-keycloak 6.14.1), without links to identity providers."""
 
-    token = "keycloak:index/user:User"  # noqa: S105 (a type token)
+    token = "keycloak:index/user:User"
     fields = FIELDS
     properties = properties_of(
         FIELDS,
