@@ -86,7 +86,7 @@ def _request(options: argparse.Namespace) -> prepare.Request:
 def up(paths: Paths, options: argparse.Namespace) -> int:
     started = time.monotonic()
     stack = prepare.stack(paths, _request(options), images_too=True)
-    stack.create()
+    stack.make_ready()
     images.remember(paths, stack.name, stack.environment[images.VARIABLE])
     stack.up()
     done(f"up after {duration(time.monotonic() - started)}")
@@ -96,7 +96,7 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
 
 def preview(paths: Paths, options: argparse.Namespace) -> int:
     stack = prepare.stack(paths, _request(options), images_too=True)
-    stack.create()
+    stack.make_ready()
     return stack.run(["preview"])
 
 
@@ -126,7 +126,7 @@ def destroy(paths: Paths, options: argparse.Namespace) -> int:
     if not options.yes and not _confirmed(f"Delete stack {options.stack} with everything in it?"):
         raise Failure("Nothing was deleted.")
     stack = prepare.stack(paths, _request(options), images_too=False)
-    stack.create()
+    stack.make_ready()
     stack.destroy()
     images.forget(paths, stack.name)
     return 0
@@ -151,7 +151,7 @@ def test(paths: Paths, options: argparse.Namespace) -> int:
 
 def env(paths: Paths, options: argparse.Namespace) -> int:
     stack = prepare.stack(paths, _request(options), images_too=True)
-    stack.create()
+    stack.make_ready()
     variables = {**stack.environment, "PULUMI_STACK": stack.name}
     print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())))
     return 0

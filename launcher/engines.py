@@ -70,6 +70,7 @@ def environment(paths: Paths, engine: str, toolchain: Path | None) -> dict[str, 
     variables = {
         "VIRTUAL_ENV": str(paths.venv),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",  # so that the stack's file needs no salt
         **dict(_backend(paths)),
     }
     if engine == "offline" and toolchain:

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from launcher import repair, stack_file
 from launcher.console import Failure, say
 from launcher.explain import cause
 
@@ -20,12 +22,14 @@ class Stack:
     own: Path
     environment: Mapping[str, str]
 
-    def create(self) -> None:
-        """Makes the stack in the backend unless it is there."""
-        found = self._pulumi(["stack", "ls", "--json"], capture=True)
-        names = {stack["name"].rpartition("/")[2] for stack in json.loads(found.stdout)}
-        if self.name not in names:
+    def make_ready(self) -> None:
+        """Makes the stack in the backend unless it is there; an interrupted update is put in order first."""
+        repair.remove_stale_locks(self.own / "state", self.name)
+        exported = self._pulumi(["stack", "export"], capture=True)
+        if exported.returncode:
             self._checked(["stack", "init", self.name, "--non-interactive"])
+        elif repaired := repair.without_pending(json.loads(exported.stdout)):
+            self._checked(["stack", "import", "--force"], stdin=json.dumps(repaired))
 
     def up(self) -> None:
         self._explained(["up", "--yes", "--skip-preview"])
@@ -53,14 +57,14 @@ class Stack:
         finally:
             events.unlink(missing_ok=True)
 
-    def _checked(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        finished = self._pulumi(arguments, capture=True)
+    def _checked(self, arguments: Sequence[str], *, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        finished = self._pulumi(arguments, capture=True, stdin=stdin)
         if finished.returncode:
             raise Failure(f"pulumi {' '.join(arguments[:2])} failed: {finished.stderr.strip()}")
         return finished
 
     def _pulumi(
-        self, arguments: Sequence[str], *, capture: bool, debug: bool = False
+        self, arguments: Sequence[str], *, capture: bool, stdin: str | None = None, debug: bool = False
     ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, **self.environment, "PULUMI_STACK": self.name}
         if debug:
@@ -69,13 +73,19 @@ class Stack:
             ["pulumi", *arguments],
             cwd=self.root,
             env=environment,
+            stdin=None if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE if capture else None,
             stderr=subprocess.PIPE if capture else None,
             text=True,
         )
-        with _interrupts_left_to(process):
-            out, err = process.communicate()
+        with self._own_file_unchanged(), _interrupts_left_to(process):
+            out, err = process.communicate(stdin)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def _own_file_unchanged(self) -> AbstractContextManager[None]:
+        if "PULUMI_CONFIG_PASSPHRASE_FILE" not in self.environment:  # the user's own passphrase: its salt is theirs too
+            return nullcontext()
+        return stack_file.unchanged(self.root / f"Pulumi.{self.name}.yaml")
 
 
 class _interrupts_left_to:

@@ -1,0 +1,52 @@
+"""Makes a stack usable again after pulumi was killed in the middle of an update."""
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from launcher.console import say
+
+# Docker refuses a second one of the same name; everything else is created again without harm, or says what is there.
+_LEFTOVERS = {
+    "docker:index/container:Container": ["docker", "rm", "--force"],
+    "docker:index/network:Network": ["docker", "network", "rm"],
+}
+
+
+def remove_stale_locks(state: Path, stack: str) -> None:
+    """Removes locks of the local backend whose owner, a pulumi on this machine, is gone."""
+    for lock in (state / ".pulumi" / "locks").glob(f"**/{stack}/*.json"):
+        owner = json.loads(lock.read_text() or "{}")
+        if owner.get("hostname") == socket.gethostname() and not _is_pulumi(int(owner["pid"])):
+            lock.unlink(missing_ok=True)
+            say(f" ! removed the lock that a killed pulumi (process {owner['pid']}) left on stack {stack}")
+
+
+def _is_pulumi(pid: int) -> bool:
+    try:
+        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return False
+
+
+def without_pending(exported: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The state without the operations that never ended, or None when there are none.
+
+    Updates and deletions are simply made again. What a creation may have left behind is removed first.
+    """
+    deployment = exported.get("deployment") or {}
+    pending = deployment.get("pending_operations")
+    if not pending:
+        return None
+    for operation in pending:
+        resource = operation["resource"]
+        say(f" ! {operation['type']} {resource['urn'].rpartition('::')[2]} was interrupted; it is made again")
+        if operation["type"] == "creating" and (command := _LEFTOVERS.get(resource["type"])):
+            name = resource.get("inputs", {}).get("name")
+            if isinstance(name, str):
+                subprocess.run([*command, name], env=os.environ, capture_output=True, check=False)
+    return {**exported, "deployment": {**deployment, "pending_operations": []}}
