@@ -103,7 +103,7 @@ class StandIn(sdk.Provider):
 
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
         type_ = self.type_of(request.urn)
-        state, inputs = plain(request.old_state), plain(request.new_inputs)
+        state, inputs = type_.comparable(plain(request.old_state)), plain(request.new_inputs)
         changes = diffs.detailed(state, inputs, type_.properties, request.ignore_changes)
         replaces = sorted({diffs.root(path) for path in changes if type_.properties[diffs.root(path)].replaces})
         return sdk.DiffResponse(
@@ -195,7 +195,7 @@ def _planned(type_: ResourceType, inputs: dict[str, Any], state: dict[str, Any] 
 
 def _refreshed_inputs(type_: ResourceType, inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
     """The inputs as they would read to give these outputs: only what drifted is changed."""
-    drifted = diffs.detailed(outputs, inputs, type_.properties, [])
+    drifted = diffs.detailed(type_.comparable(outputs), inputs, type_.properties, [])
     roots = {diffs.root(path) for path in drifted}
     result = {}
     for name, value in inputs.items():

@@ -15,7 +15,7 @@ class RandomPassword(ResourceType):
     Source: internal/provider/resource_password.go and internal/random/string.go of hashicorp/terraform-provider-random.
     """
 
-    token = "random:index/randomPassword:RandomPassword"  # noqa: S105 (a type token)
+    token = "random:index/randomPassword:RandomPassword"
     properties = {
         "length": Prop(int, required=True, replaces=True),
         "lower": Prop(bool, implied=True, replaces=True),

@@ -69,6 +69,10 @@ class ResourceType:
         """
         return inputs
 
+    def comparable(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The part of the state that new inputs are compared with."""
+        return state
+
     def create(self, client: Any, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Makes the resource; returns its id and outputs."""
         raise NotImplementedError
