@@ -104,7 +104,7 @@ def server(environment: dict[str, str], backstage: Backstage) -> Iterator[Server
     (home / "logging.json").write_text(json.dumps(logging))
     log_file = home / "server.log"
     command = [sys.executable, "-m", "uvicorn", "--factory", "mlflow_platform.server.app:create_app", "--workers=2"]
-    options = ["--host=127.0.0.1", f"--port={port}", f"--log-config={home}/logging.json", "--no-server-header"]
+    options = ["--host=127.0.0.1", f"--port={port}", f"--log-config={home}/logging.json", "--loop=uvloop"]
     with log_file.open("w") as log:
         process = subprocess.Popen([*command, *options], env=environment, cwd=home, stdout=log, stderr=log)
     try:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fastapi import FastAPI
 from mlflow.server import app as flask_app
 from mlflow_platform.server.app import create_app
 from mlflow_platform.server.endpoints import DISCOVERY, SESSION
@@ -19,10 +20,15 @@ def native(routes: Iterable[Any]) -> Iterator[tuple[set[str], str]]:
             yield set(route.methods), route.path
 
 
-gate = create_app()
-rules = [(rule.methods or set(), rule.rule) for rule in flask_app.url_map.iter_rules()]
-own = [({"POST"}, SESSION), ({"GET"}, DISCOVERY)]
-everything = [*rules, *native(gate._mlflow.routes), *own]  # pyright: ignore[reportAttributeAccessIssue]
-print(
-    json.dumps(sorted({(m, re.sub(r"<[^>]*>|\{[^}]*\}", "1", path)) for methods, path in everything for m in methods}))
-)
+def main() -> None:
+    mlflow = create_app().mlflow
+    assert isinstance(mlflow, FastAPI)
+    rules = [(rule.methods or set(), rule.rule) for rule in flask_app.url_map.iter_rules()]
+    own = [({"POST"}, SESSION), ({"GET"}, DISCOVERY)]
+    everything = [*rules, *native(mlflow.routes), *own]
+    filled = {(method, re.sub(r"<[^>]*>|\{[^}]*\}", "1", path)) for methods, path in everything for method in methods}
+    print(json.dumps(sorted(filled)))
+
+
+if __name__ == "__main__":
+    main()

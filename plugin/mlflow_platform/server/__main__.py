@@ -56,6 +56,10 @@ def arguments(settings: Settings) -> list[str]:
         f"--forwarded-allow-ips={settings.forwarded_allow_ips}",
         f"--log-config={Path(__file__).with_name('logging.json')}",
         "--timeout-keep-alive=75",  # longer than the proxy keeps idle connections, so that it never meets a closed one
+        # asyncio's own loop leaves Nagle's algorithm on in sockets that uvicorn shares between workers, which holds
+        # every answer back for 40 ms; uvloop turns it off.
+        "--loop=uvloop",
+        "--http=httptools",
         "--no-server-header",
     ]
     return [

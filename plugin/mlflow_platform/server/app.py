@@ -21,6 +21,7 @@ from mlflow_platform.server.responses import error, forbidden, unauthenticated, 
 from mlflow_platform.server.rights import Rights
 from mlflow_platform.server.routes import refusal
 from mlflow_platform.server.settings import AUTHORIZATION, Settings, SettingsError, load_settings
+from mlflow_platform.server.storage import object_store_only
 from mlflow_platform.server.sts import Sts
 from mlflow_platform.server.tokens import TokenRefused, TokenVerifier, bearer_token
 
@@ -47,6 +48,7 @@ def create_app() -> "Gate":
         raise SettingsError("MLflow's auth configuration is not ours: start with `python -m mlflow_platform.server`")
     # There is no administrator with a password; so MLflow is told that one was made already.
     os.environ[_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED.name] = "true"
+    object_store_only()
     mlflow = auth.create_app()
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
@@ -58,7 +60,7 @@ class Gate:
     """Lets a request through to MLflow with a verified identity and without its credentials, or answers it itself."""
 
     def __init__(self, mlflow: ASGIApp, settings: Settings, admission: Admission, sts: Sts):
-        self._mlflow = mlflow
+        self.mlflow = mlflow
         self._settings = settings
         self._host = urlsplit(settings.public_url).netloc.lower().encode()
         self._admission = admission
@@ -68,7 +70,7 @@ class Gate:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._mlflow(scope, receive, send)
+            await self.mlflow(scope, receive, send)
         else:  # MLflow has no websockets
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -99,14 +101,14 @@ class Gate:
         """What answers anybody, a refusal of a foreign Host included; None where a token is needed."""
         path, reading = scope["path"], scope["method"] in ("GET", "HEAD")
         if reading and path == HEALTH:  # asked from inside the container, by any name
-            return self._mlflow
+            return self.mlflow
         if [value.lower() for name, value in scope["headers"] if name == b"host"] != [self._host]:
             return error(403, "PERMISSION_DENIED", "This server does not answer to that Host.")
         if reading and path == VERSION_PATH:
             return PlainTextResponse(VERSION)
         if reading and path == endpoints.DISCOVERY:
             return endpoints.discovery(self._settings)
-        return self._mlflow if reading and path in SERVER_INFO else None
+        return self.mlflow if reading and path in SERVER_INFO else None
 
     async def _private(self, scope: Scope, token: str, identity: Identity) -> Response | None:
         """What this layer answers itself to somebody it knows; None where MLflow decides."""
@@ -121,7 +123,7 @@ class Gate:
     async def _forward(self, scope: Scope, receive: Receive, send: Send, identity: Identity) -> None:
         reset = current.set(identity)
         try:
-            await self._mlflow(scope, receive, send)
+            await self.mlflow(scope, receive, send)
         finally:
             current.reset(reset)
 
