@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from launcher import engines, images, prepare, status, summary, venv
-from launcher.console import Failure, done, duration, say, table
+from launcher.console import Failure, done, duration, only_work, say, table
 from launcher.paths import Paths
 
 Command = Callable[[Paths, argparse.Namespace], int]
@@ -101,6 +101,7 @@ def preview(paths: Paths, options: argparse.Namespace) -> int:
 
 
 def outputs(paths: Paths, options: argparse.Namespace) -> int:
+    only_work()
     stack = prepare.stack(paths, _request(options), images_too=False)
     values = stack.outputs(secrets=options.show_secrets)
     if options.json:
@@ -150,6 +151,7 @@ def test(paths: Paths, options: argparse.Namespace) -> int:
 
 
 def env(paths: Paths, options: argparse.Namespace) -> int:
+    only_work()
     stack = prepare.stack(paths, _request(options), images_too=True)
     stack.make_ready()
     variables = {**stack.environment, "PULUMI_STACK": stack.name}
@@ -158,4 +160,5 @@ def env(paths: Paths, options: argparse.Namespace) -> int:
 
 
 def pulumi(paths: Paths, options: argparse.Namespace) -> int:
+    only_work()
     return prepare.stack(paths, _request(options), images_too=False).run(options.rest)

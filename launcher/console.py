@@ -12,6 +12,7 @@ class Failure(Exception):
 
 
 _lock = threading.Lock()
+_quiet = threading.Event()
 
 
 def say(message: str) -> None:
@@ -30,7 +31,14 @@ def step(title: str) -> Iterator[None]:
 
 
 def done(message: str) -> None:
-    say(f" ✓ {message}")
+    """Something that is as it should be, without work."""
+    if not _quiet.is_set():
+        say(f" ✓ {message}")
+
+
+def only_work() -> None:
+    """From now on only what takes time is shown, not what was found to be in order."""
+    _quiet.set()
 
 
 def duration(seconds: float) -> str:

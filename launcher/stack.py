@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -52,8 +53,7 @@ class Stack:
         try:
             code = self._pulumi([*arguments, "--event-log", str(events)], capture=False, debug=True).returncode
             if code:
-                reason = cause("\n".join(errors(events)))
-                raise Failure(f"pulumi {arguments[0]} of stack {self.name} failed{': ' + reason if reason else ''}.")
+                raise Failure(f"pulumi {arguments[0]} of stack {self.name} failed{_because(errors(events))}")
         finally:
             events.unlink(missing_ok=True)
 
@@ -105,10 +105,17 @@ class _interrupts_left_to:
         signal.signal(signal.SIGTERM, self._before[1])
 
 
+def _because(messages: Sequence[str]) -> str:
+    """The known cause, else the first error that says more than that the update failed."""
+    reason = cause("\n".join(messages)) or next((text for text in messages if text != "update failed"), None)
+    return f": {reason}" if reason else "."
+
+
 def errors(events: Path) -> list[str]:
-    """The messages of severity error in an engine's event log."""
+    """The messages of severity error in an engine's event log, without its marks for colours."""
     if not events.exists():
         return []
     parsed = (json.loads(line) for line in events.read_text().splitlines() if line.strip())
     diagnostics = (event.get("diagnosticEvent", {}) for event in parsed)
-    return [found["message"] for found in diagnostics if found.get("severity") == "error"]
+    messages = (found["message"] for found in diagnostics if found.get("severity") == "error")
+    return [re.sub(r"<\{%.*?%\}>", "", message).removeprefix("error: ").strip() for message in messages]
