@@ -1,0 +1,142 @@
+"""A stack through pulumi: made ready, repaired, explained when it fails, its file left alone."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from launcher import repair, stack_file, summary
+from launcher.console import Failure
+from launcher.paths import Paths
+from launcher.stack import Stack, errors
+
+DEAD = 2**22 + 1  # above the highest process id there can be
+PENDING = {
+    "deployment": {
+        "resources": [{"urn": "urn:pulumi:dev::p::t::kept"}],
+        "pending_operations": [
+            {
+                "type": "creating",
+                "resource": {
+                    "urn": "urn:pulumi:dev::p::docker:index/container:Container::gateway",
+                    "type": "docker:index/container:Container",
+                    "inputs": {"name": "dev-gateway"},
+                },
+            }
+        ],
+    }
+}
+
+
+def lock(state: Path, stack: str, pid: int, host: str) -> Path:
+    file = state / ".pulumi" / "locks" / "organization" / "project" / stack / "1.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"pid": pid, "hostname": host}))
+    return file
+
+
+def test_the_lock_of_a_process_that_is_gone_is_removed(tmp_path: Path):
+    stale = lock(tmp_path, "dev", DEAD, socket.gethostname())
+    repair.remove_stale_locks(tmp_path, "dev")
+    assert not stale.exists()
+
+
+@pytest.mark.parametrize(("stack", "host"), [("prod", socket.gethostname()), ("dev", "another-machine")])
+def test_the_lock_of_another_stack_or_machine_stays(tmp_path: Path, stack: str, host: str):
+    kept = lock(tmp_path, stack, DEAD, host)
+    repair.remove_stale_locks(tmp_path, "dev")
+    assert kept.exists()
+
+
+def test_a_pid_that_another_program_has_now_is_stale(tmp_path: Path):
+    stale = lock(tmp_path, "dev", os.getpid(), socket.gethostname())
+    repair.remove_stale_locks(tmp_path, "dev")
+    assert not stale.exists()
+
+
+def test_an_interrupted_creation_is_forgotten_with_what_it_left_in_docker(programs, tmp_path: Path):
+    programs("docker", f'echo "$@" >> {tmp_path}/docker-calls')
+    repaired = repair.without_pending(PENDING)
+    assert repaired and repaired["deployment"] == {**PENDING["deployment"], "pending_operations": []}
+    assert (tmp_path / "docker-calls").read_text() == "rm --force dev-gateway\n"
+
+
+def test_a_state_without_pending_operations_is_not_touched():
+    assert repair.without_pending({"deployment": {"resources": []}}) is None
+    assert repair.without_pending({"deployment": None}) is None
+
+
+def test_a_new_stack_is_made_and_an_interrupted_one_imported_again(programs, paths: Paths, tmp_path: Path):
+    stack = Stack("dev", paths.root, paths.own, {})
+    programs("docker", "exit 0")
+    programs("pulumi", f'echo "$@" >> {tmp_path}/calls; test "$2" != export')
+    stack.make_ready()
+    assert (tmp_path / "calls").read_text() == "stack export\nstack init dev --non-interactive\n"
+
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(PENDING))
+    programs("pulumi", f'if test "$2" = export; then cat {export}; else cat > {tmp_path}/imported; fi')
+    stack.make_ready()
+    assert json.loads((tmp_path / "imported").read_text())["deployment"]["pending_operations"] == []
+
+
+def test_a_failed_update_ends_with_its_reason(programs, paths: Paths):
+    message = "<{%reset%}>Bind for 0.0.0.0:5000 failed: port is already allocated<{%reset%}>"
+    event = json.dumps({"diagnosticEvent": {"severity": "error", "message": message}})
+    programs("pulumi", f"for last; do :; done; echo '{event}' > \"$last\"; exit 255")
+    with pytest.raises(Failure, match="port 5000 is already in use"):
+        Stack("dev", paths.root, paths.own, {}).up()
+    assert not list(paths.own.glob("events*"))
+
+
+def test_only_errors_are_read_from_the_events_and_without_colours(tmp_path: Path):
+    log = tmp_path / "events"
+    events = [
+        {"diagnosticEvent": {"severity": "warning", "message": "old"}},
+        {"diagnosticEvent": {"severity": "error", "message": "<{%fg 1%}>error: <{%reset%}>bad\n"}},
+        {"preludeEvent": {}},
+    ]
+    log.write_text("\n".join(map(json.dumps, events)))
+    assert errors(log) == ["bad"]
+    assert errors(tmp_path / "none") == []
+
+
+def test_the_salt_that_pulumi_writes_is_taken_back(tmp_path: Path):
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text("config:\n  a:port: 5000 # why\n")
+    with stack_file.unchanged(file):
+        file.write_text("config:\n  a:port: '5000' # why\nencryptionsalt: v1:abc=\n")
+    assert file.read_text() == "config:\n  a:port: 5000 # why\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "written", "after"),
+    [
+        ("a: 1\n", "a: 2\nencryptionsalt: v1:x=\n", "a: 2\n"),
+        ("a: 1\n", "a: {secure: y}\nencryptionsalt: v1:x=\n", "a: {secure: y}\nencryptionsalt: v1:x=\n"),
+        ("a: 1\nencryptionsalt: v1:own=\n", "a: 1\nencryptionsalt: v1:new=\n", "a: 1\nencryptionsalt: v1:new=\n"),
+    ],
+    ids=["a change of the user's stays", "secrets need their salt", "a salt that was there is the user's"],
+)
+def test_what_else_changed_in_the_file_stays(tmp_path: Path, before: str, written: str, after: str):
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(before)
+    with stack_file.unchanged(file):
+        file.write_text(written)
+    assert file.read_text() == after
+
+
+def test_a_file_with_nothing_but_the_salt_is_removed(tmp_path: Path):
+    file = tmp_path / "Pulumi.new.yaml"
+    with stack_file.unchanged(file):
+        file.write_text("encryptionsalt: v1:x=\n")
+    assert not file.exists()
+
+
+def test_the_summary_names_every_address_and_no_secret():
+    outputs = {"mlflow_tracking_uri": "http://localhost:5000", "dev_users": "[secret]", "keycloak_url": "http://k"}
+    text = summary.of("prod", outputs)
+    assert "http://localhost:5000" in text and "http://k" in text and "[secret]" not in text
+    assert "./platform outputs --stack prod --show-secrets" in text
