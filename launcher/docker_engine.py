@@ -29,8 +29,9 @@ def ensure(paths: Paths, *, install: bool) -> None:
         )
     if not (shutil.which("dockerd") and shutil.which("docker")):
         _install(paths, install)
-    with step("start the Docker daemon"):
-        _start(paths)
+    if not server_version():  # the package starts it by itself on some machines
+        with step("start the Docker daemon"):
+            _start(paths)
 
 
 def server_version() -> str | None:
@@ -60,6 +61,7 @@ def _start(paths: Paths) -> None:
         if daemon and daemon.poll() is not None:
             break
         time.sleep(0.3)
-    tail = _DAEMON_LOG.read_text(errors="replace")[-2000:] if daemon else ""
-    reason = cause(tail) or "journalctl -u docker says why" if not daemon else f"its log is {_DAEMON_LOG}:\n{tail}"
-    raise Failure(f"The Docker daemon does not start; {reason}")
+    if daemon is None:
+        raise Failure("The Docker daemon does not start: journalctl -u docker says why.")
+    last = _DAEMON_LOG.read_text(errors="replace").rstrip().rpartition("\n")[2]
+    raise Failure(f"The Docker daemon does not start: {cause(last) or last} (log: {_DAEMON_LOG})")
