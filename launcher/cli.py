@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from launcher import engines, images, prepare, status, summary, venv
+from launcher import engines, images, ports, prepare, status, summary, venv
 from launcher.console import Failure, done, duration, only_work, say, table
 from launcher.paths import Paths
 
@@ -86,7 +86,8 @@ def _request(options: argparse.Namespace) -> prepare.Request:
 def up(paths: Paths, options: argparse.Namespace) -> int:
     started = time.monotonic()
     stack = prepare.stack(paths, _request(options), images_too=True)
-    stack.make_ready()
+    if stack.make_ready():
+        ports.check_free(stack.plan())
     images.remember(paths, stack.name, stack.environment[images.VARIABLE])
     stack.up()
     done(f"up after {duration(time.monotonic() - started)}")
@@ -95,7 +96,7 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
 
 
 def preview(paths: Paths, options: argparse.Namespace) -> int:
-    stack = prepare.stack(paths, _request(options), images_too=True)
+    stack = prepare.stack(paths, _request(options), images_too=False)
     stack.make_ready()
     return stack.run(["preview"])
 

@@ -5,8 +5,8 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,22 @@ class Stack:
     own: Path
     environment: Mapping[str, str]
 
-    def make_ready(self) -> None:
-        """Makes the stack in the backend unless it is there; an interrupted update is put in order first."""
+    def make_ready(self) -> bool:
+        """Makes the stack unless it is there, or puts an interrupted update in order; whether the stack is empty."""
         repair.remove_stale_locks(self.own / "state", self.name)
         exported = self._pulumi(["stack", "export"], capture=True)
         if exported.returncode:
             self._checked(["stack", "init", self.name, "--non-interactive"])
-        elif repaired := repair.without_pending(json.loads(exported.stdout)):
+            return True
+        state = json.loads(exported.stdout)
+        if repaired := repair.without_pending(state):
             self._checked(["stack", "import", "--force"], stdin=json.dumps(repaired))
+        return not state["deployment"].get("resources")
+
+    def plan(self) -> list[dict[str, Any]]:
+        """The steps that an update would take; none when the program fails before, which `up` then explains."""
+        preview = self._pulumi(["preview", "--json"], capture=True)
+        return json.loads(preview.stdout).get("steps", []) if preview.returncode == 0 else []
 
     def up(self) -> None:
         self._explained(["up", "--yes", "--skip-preview"])
@@ -88,21 +96,26 @@ class Stack:
         return stack_file.unchanged(self.root / f"Pulumi.{self.name}.yaml")
 
 
-class _interrupts_left_to:
-    """Ctrl-C reaches pulumi through the terminal, and it may take its time to end in order; SIGTERM becomes one."""
+@contextmanager
+def _interrupts_left_to(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Ctrl-C reaches pulumi through the terminal and it may take its time to end in order; SIGTERM becomes one."""
+    interrupted = False
 
-    def __init__(self, process: subprocess.Popen[str]):
-        self._process = process
+    def wait(number: int, _: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        say("   ... waiting for pulumi to end what it is doing")
+        if number == signal.SIGTERM:
+            process.send_signal(signal.SIGINT)
 
-    def __enter__(self) -> None:
-        self._before = (
-            signal.signal(signal.SIGINT, lambda *_: say("   ... waiting for pulumi to end what it is doing")),
-            signal.signal(signal.SIGTERM, lambda *_: self._process.send_signal(signal.SIGINT)),
-        )
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before[0])
-        signal.signal(signal.SIGTERM, self._before[1])
+    before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if interrupted and process.returncode:
+        raise KeyboardInterrupt
 
 
 def _because(messages: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import repair, stack_file, summary
+from launcher import ports, repair, stack_file, summary
 from launcher.console import Failure
 from launcher.paths import Paths
 from launcher.stack import Stack, errors
@@ -68,6 +68,20 @@ def test_a_state_without_pending_operations_is_not_touched():
     assert repair.without_pending({"deployment": None}) is None
 
 
+def container(port: dict[str, object], op: str = "create") -> dict[str, object]:
+    return {"op": op, "newState": {"type": "docker:index/container:Container", "inputs": {"ports": [port]}}}
+
+
+def test_a_taken_port_is_named_before_anything_is_made():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        for address in ({"ip": "127.0.0.1"}, {}):
+            with pytest.raises(Failure, match=f"port {port} already in use"):
+                ports.check_free([container({"internal": 80, "external": port, **address})])
+        ports.check_free([container({"internal": 80, "external": port}, op="same"), container({"internal": 80})])
+    ports.check_free([container({"internal": 80, "external": port})])
+
+
 def test_a_new_stack_is_made_and_an_interrupted_one_imported_again(programs, paths: Paths, tmp_path: Path):
     stack = Stack("dev", paths.root, paths.own, {})
     programs("docker", "exit 0")
@@ -89,6 +103,13 @@ def test_a_failed_update_ends_with_its_reason(programs, paths: Paths):
     with pytest.raises(Failure, match="port 5000 is already in use"):
         Stack("dev", paths.root, paths.own, {}).up()
     assert not list(paths.own.glob("events*"))
+
+
+def test_an_interrupted_update_ends_as_interrupted_after_pulumi_did(programs, paths: Paths, tmp_path: Path):
+    programs("pulumi", f"trap 'touch {tmp_path}/ended; exit 1' INT; kill -TERM $PPID; while :; do sleep 0.05; done")
+    with pytest.raises(KeyboardInterrupt):
+        Stack("dev", paths.root, paths.own, {}).up()
+    assert (tmp_path / "ended").exists()
 
 
 def test_only_errors_are_read_from_the_events_and_without_colours(tmp_path: Path):
