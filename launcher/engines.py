@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.console import Failure, step
+from launcher.console import Failure, say
 from launcher.paths import Paths
 from launcher.processes import answer
 
@@ -51,10 +51,10 @@ def _what_official_lacks(paths: Paths) -> str | None:
     for plugin in plugins(paths.site_packages):
         if plugin in installed:
             continue
-        with step(f"pulumi plugin install {plugin.name} {plugin.version}"):
-            command = [cli, "plugin", "install", "resource", plugin.name, f"v{plugin.version}"]
-            if answer(command, timeout=_PLUGIN_INSTALL_TIMEOUT) is None:
-                return f"the plugin {plugin.name} {plugin.version} can not be downloaded"
+        say(f"   pulumi plugin install {plugin.name} {plugin.version} ...")
+        command = [cli, "plugin", "install", "resource", plugin.name, f"v{plugin.version}"]
+        if answer(command, timeout=_PLUGIN_INSTALL_TIMEOUT) is None:
+            return f"the plugin {plugin.name} {plugin.version} can not be downloaded"
     return None
 
 
