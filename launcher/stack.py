@@ -5,8 +5,8 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,17 +77,21 @@ class Stack:
         environment = {**os.environ, **self.environment, "PULUMI_STACK": self.name}
         if debug:
             environment["PULUMI_DEBUG_COMMANDS"] = "true"  # or it does not know --event-log
-        process = subprocess.Popen(
-            ["pulumi", *arguments],
-            cwd=self.root,
-            env=environment,
-            stdin=None if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE if capture else None,
-            stderr=subprocess.PIPE if capture else None,
-            text=True,
-        )
-        with self._own_file_unchanged(), _interrupts_left_to(process):
+        pipe = subprocess.PIPE if capture else None
+        with self._own_file_unchanged(), _Interrupts() as interrupts:
+            process = subprocess.Popen(
+                ["pulumi", *arguments],
+                cwd=self.root,
+                env=environment,
+                stdin=None if stdin is None else subprocess.PIPE,
+                stdout=pipe,
+                stderr=pipe,
+                text=True,
+            )
+            interrupts.leave_to(process)
             out, err = process.communicate(stdin)
+        if interrupts.seen and process.returncode:
+            raise KeyboardInterrupt
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def _own_file_unchanged(self) -> AbstractContextManager[None]:
@@ -96,26 +100,31 @@ class Stack:
         return stack_file.unchanged(self.root / f"Pulumi.{self.name}.yaml")
 
 
-@contextmanager
-def _interrupts_left_to(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Ctrl-C reaches pulumi through the terminal and it may take its time to end in order; SIGTERM becomes one."""
-    interrupted = False
+class _Interrupts:
+    """Keeps the launcher alive while pulumi, which an interrupt reaches too, takes its time to end in order."""
 
-    def wait(number: int, _: object) -> None:
-        nonlocal interrupted
-        interrupted = True
-        say("   ... waiting for pulumi to end what it is doing")
-        if number == signal.SIGTERM:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> "_Interrupts":
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def leave_to(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        if signal.SIGTERM in self.seen:
             process.send_signal(signal.SIGINT)
 
-    before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if interrupted and process.returncode:
-        raise KeyboardInterrupt
+    def _note(self, number: int, _: object) -> None:
+        self.seen.append(number)
+        say("   ... waiting for pulumi to end what it is doing")
+        if number == signal.SIGTERM and self._process:  # the terminal sends Ctrl-C to pulumi itself
+            self._process.send_signal(signal.SIGINT)
 
 
 def _because(messages: Sequence[str]) -> str:
