@@ -9,6 +9,7 @@ from launcher.processes import answer
 
 VARIABLE = "MLFLOW_PLATFORM_IMAGES"
 _MODES = ("registry", "local")
+_PROBE = "docker.io/library/debian:trixie-slim"  # what MLflow's image is built on in registry mode
 _PROBE_TIMEOUT = 5.0
 
 
@@ -20,10 +21,9 @@ def mode(paths: Paths, stack: str) -> tuple[str, str]:
         return asked, f"{VARIABLE} is set"
     if (kept := _memory(paths, stack)).exists():
         return kept.read_text(), f"as before; {VARIABLE} changes it"
-    probe = "docker.io/library/debian:trixie-slim"
-    if answer(["docker", "manifest", "inspect", probe], timeout=_PROBE_TIMEOUT) is not None:
-        return "registry", f"the registry has {probe}"
-    return "local", f"no registry answers for {probe}"
+    if answer(["docker", "manifest", "inspect", _PROBE], timeout=_PROBE_TIMEOUT) is not None:
+        return "registry", f"the registry has {_PROBE}"
+    return "local", f"no registry answers for {_PROBE}"
 
 
 def remember(paths: Paths, stack: str, chosen: str) -> None:
