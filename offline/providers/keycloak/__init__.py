@@ -1,1 +1,54 @@
 """A stand-in for pulumi-keycloak 6.14.1 on Keycloak's admin REST API; one module for each sort of object."""
+
+from typing import Any
+
+from offline.providers.base import Prop, StandIn
+from offline.providers.keycloak.api import AdminApi
+from offline.providers.keycloak.clients import Client
+from offline.providers.keycloak.groups import Group, GroupMemberships
+from offline.providers.keycloak.mappers import (
+    AudienceProtocolMapper,
+    GroupMembershipProtocolMapper,
+    UserAttributeProtocolMapper,
+)
+from offline.providers.keycloak.realm import Realm
+from offline.providers.keycloak.scopes import ClientDefaultScopes, ClientOptionalScopes, ClientScope
+from offline.providers.keycloak.users import User
+
+CONFIG = {
+    "url": Prop(str),
+    "basePath": Prop(str),
+    "clientId": Prop(str),
+    "clientSecret": Prop(str, secret=True),
+    "username": Prop(str),
+    "password": Prop(str, secret=True),
+    "realm": Prop(str),
+    "initialLogin": Prop(bool),
+    "clientTimeout": Prop(int),
+}
+
+
+def connect(config: dict[str, Any]) -> AdminApi:
+    """Logs in; `initialLogin` changes nothing here, as no login is made before it is needed."""
+    return AdminApi(config)
+
+
+PROVIDER = StandIn(
+    "keycloak",
+    "6.14.1",
+    [
+        Realm(),
+        Client(),
+        ClientScope(),
+        ClientDefaultScopes(),
+        ClientOptionalScopes(),
+        UserAttributeProtocolMapper(),
+        GroupMembershipProtocolMapper(),
+        AudienceProtocolMapper(),
+        Group(),
+        GroupMemberships(),
+        User(),
+    ],
+    connect=connect,
+    config=CONFIG,
+)

@@ -1,6 +1,6 @@
 """The plugin: `python -m offline.providers.keycloak`."""
 
 from offline.providers.base import serve
-from offline.providers.keycloak.provider import PROVIDER
+from offline.providers.keycloak import PROVIDER
 
 serve(PROVIDER)
