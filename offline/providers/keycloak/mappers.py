@@ -56,6 +56,14 @@ class _Mapper(AdminObject):
             raise CheckError("clientId", "exactly one of 'clientId' and 'clientScopeId' must be set")
         return super().check(inputs)
 
+    def update(self, client: AdminApi, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+        if inputs["name"] != state["name"]:  # Keycloak answers 204 and keeps the old name (seen on 26.4.7)
+            raise ProviderError(
+                f"Keycloak cannot rename mapper {state['name']!r} to {inputs['name']!r}: replace it "
+                "(pulumi up --replace URN) or give the resource a new name in the program."
+            )
+        return super().update(client, id, state, inputs)
+
     def body(self, client: AdminApi, id: str, inputs: dict[str, Any], state: dict[str, Any] | None) -> dict[str, Any]:
         body = super().body(client, id, inputs, None)  # a PUT replaces the whole config
         return body | {"id": id or None, "protocol": "openid-connect", "protocolMapper": self.mapper}
