@@ -348,6 +348,28 @@ def test_a_list_is_imported_as_it_is(plugin: Plugin, world: World, token: str, i
     assert found.outputs | suffix == found.outputs
 
 
+@pytest.mark.parametrize(
+    ("token", "replacing", "delete_first"),
+    [
+        (REALM, {"realm", "internalId"}, True),
+        (CLIENT, {"realmId", "import"}, True),
+        (SCOPE, {"realmId"}, True),
+        (DEFAULT_SCOPES, {"realmId", "clientId"}, False),
+        (OPTIONAL_SCOPES, {"realmId", "clientId"}, False),
+        (ATTRIBUTE_MAPPER, {"realmId", "clientId", "clientScopeId"}, True),
+        (GROUP_MAPPER, {"realmId", "clientId", "clientScopeId", "name"}, True),
+        (AUDIENCE_MAPPER, {"realmId", "clientId", "clientScopeId"}, True),
+        (GROUP, {"realmId", "parentId", "organizationId"}, True),
+        (MEMBERS, {"realmId", "groupId"}, False),
+        (USER, {"realmId", "username", "import"}, False),
+    ],
+)
+def test_what_replaces_is_what_replaces_with_the_official_plugin(token: str, replacing: set[str], delete_first: bool):
+    type_ = PROVIDER.types[token]
+    assert {name for name, prop in type_.properties.items() if prop.replaces} == replacing
+    assert type_.delete_before_replace == delete_first
+
+
 def test_a_preview_asks_no_server():
     absent = _configured(url="http://127.0.0.1:1", clientId="admin-cli", initialLogin="false")
     planned = absent.preview(CLIENT, {"realmId": UNKNOWN, "clientId": "c", "accessType": "CONFIDENTIAL"})
