@@ -1,8 +1,8 @@
 """Images built from a Dockerfile."""
 
 import platform
+import posixpath
 from collections import deque
-from pathlib import PurePosixPath
 from typing import Any
 
 from ..base import CheckError, Prop, ProviderError, ResourceType, log
@@ -56,7 +56,7 @@ class Image(ResourceType):
         build = dict(inputs.get("build") or {})
         build.setdefault("context", ".")
         if build["context"] != UNKNOWN:
-            build.setdefault("dockerfile", str(PurePosixPath(build["context"], "Dockerfile")))
+            build.setdefault("dockerfile", posixpath.normpath(f"{build['context']}/Dockerfile"))
         build.setdefault("platform", f"linux/{_MACHINES.get(platform.machine(), platform.machine())}")
         build.pop("contextDigest", None)
         if not has_unknown([build["context"], build.get("dockerfile", UNKNOWN)]):
