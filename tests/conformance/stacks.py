@@ -1,7 +1,6 @@
 """Stacks under the real Pulumi CLI, with the stand-ins as its plugins and a backend of their own."""
 
 import importlib
-import json
 import pkgutil
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -89,7 +88,8 @@ class Stack:
 
     def state_file(self) -> str:
         """The state as it lies on the disk."""
-        return json.dumps(self._stack.export_stack().deployment)
+        stacks = self.directory / "backend" / ".pulumi" / "stacks" / "conformance"
+        return (stacks / f"{self._stack.name}.json").read_text()  # an export of the Automation API shows the secrets
 
 
 def _counted(changes: Mapping[Any, int] | None) -> Counter[str]:
