@@ -38,7 +38,7 @@ def config() -> Iterator[dict[str, Any]]:
     }
     container = docker.from_env().containers.create(IMAGE, **options)
     try:
-        container.put_archive("/run", _tar("superuser", password))
+        container.put_archive("/run", tar("superuser", password))
         container.start()
         container.reload()
         port = int(container.attrs["NetworkSettings"]["Ports"]["5432/tcp"][0]["HostPort"])
@@ -47,7 +47,7 @@ def config() -> Iterator[dict[str, Any]]:
         container.remove(force=True, v=True)
 
 
-def _tar(name: str, content: str) -> bytes:
+def tar(name: str, content: str) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         entry = tarfile.TarInfo(name)
