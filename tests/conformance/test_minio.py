@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import docker
 import pulumi
 import pulumi_minio as minio
 import pytest
@@ -20,9 +19,9 @@ from offline.providers.minio import PROVIDER
 from offline.providers.minio.policies import equivalent
 from offline.providers.minio.server import Server
 
+from .containers import running
 from .harness import Case, Plugin, Refused, Resource, live
 from .stacks import Stack
-from .test_postgresql import tar
 
 IMAGE = "mlflow-platform/minio:RELEASE.2025-04-22T22-12-26Z"
 
@@ -43,18 +42,14 @@ def _policy(*actions: str, bucket: str = "data", **layout: Any) -> str:
 def config() -> Iterator[dict[str, Any]]:
     """The provider's arguments for a server that lives as long as these tests; it may still be starting."""
     password = secrets.token_hex(12)
-    options: dict[str, Any] = {
-        "environment": {"MINIO_CONFIG_ENV_FILE": "/etc/root.env"},
-        "ports": {"9000/tcp": ("127.0.0.1", None)},
-        "mem_limit": "512m",
-        "labels": {"mlflow-platform.test": "conformance"},
-    }
-    container = docker.from_env().containers.create(IMAGE, ["server", "/data"], **options)
-    try:
-        container.put_archive("/etc", tar("root.env", f"MINIO_ROOT_USER=root\nMINIO_ROOT_PASSWORD={password}\n"))
-        container.start()
-        container.reload()
-        port = container.attrs["NetworkSettings"]["Ports"]["9000/tcp"][0]["HostPort"]
+    secret = "/etc/root.env"
+    with running(
+        IMAGE,
+        ["server", "/data"],
+        port=9000,
+        environment={"MINIO_CONFIG_ENV_FILE": secret},
+        files={secret: f"MINIO_ROOT_USER=root\nMINIO_ROOT_PASSWORD={password}\n"},
+    ) as port:
         yield {
             "minioServer": f"127.0.0.1:{port}",
             "minioUser": "root",
@@ -62,8 +57,6 @@ def config() -> Iterator[dict[str, Any]]:
             "minioSsl": "false",
             "minioRegion": "us-east-1",
         }
-    finally:
-        container.remove(force=True, v=True)
 
 
 @pytest.fixture(scope="session")

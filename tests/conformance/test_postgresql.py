@@ -1,14 +1,11 @@
 """The postgresql stand-in against a PostgreSQL of its own: every type's life, the traps, a real stack."""
 
 import copy
-import io
 import secrets
-import tarfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import docker
 import psycopg
 import pulumi
 import pulumi_postgresql as postgresql
@@ -16,6 +13,7 @@ import pytest
 
 from offline.providers.postgresql import PROVIDER
 
+from .containers import running
 from .harness import Case, Plugin, Refused, Resource, live
 from .stacks import Stack
 
@@ -30,30 +28,11 @@ GRANT = "postgresql:index/grant:Grant"
 def config() -> Iterator[dict[str, Any]]:
     """The provider's arguments for a server that lives as long as these tests; it may still be starting."""
     password = secrets.token_hex(12)
-    options: dict[str, Any] = {
-        "environment": {"POSTGRES_PASSWORD_FILE": "/run/superuser"},
-        "ports": {"5432/tcp": ("127.0.0.1", None)},
-        "mem_limit": "512m",
-        "labels": {"mlflow-platform.test": "conformance"},
-    }
-    container = docker.from_env().containers.create(IMAGE, **options)
-    try:
-        container.put_archive("/run", tar("superuser", password))
-        container.start()
-        container.reload()
-        port = int(container.attrs["NetworkSettings"]["Ports"]["5432/tcp"][0]["HostPort"])
+    secret = "/run/superuser"
+    with running(
+        IMAGE, ["postgres"], port=5432, environment={"POSTGRES_PASSWORD_FILE": secret}, files={secret: password}
+    ) as port:
         yield {"host": "127.0.0.1", "port": port, "username": "postgres", "password": password, "sslmode": "disable"}
-    finally:
-        container.remove(force=True, v=True)
-
-
-def tar(name: str, content: str) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content.encode()))
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="session")

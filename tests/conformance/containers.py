@@ -1,0 +1,41 @@
+"""Containers that a test brings up for itself: on a free port of loopback, gone when it is done."""
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any
+
+import docker
+
+
+@contextmanager
+def running(
+    image: str, command: list[str], *, port: int, environment: Mapping[str, str], files: Mapping[str, str]
+) -> Iterator[int]:
+    """Runs a server with the given files (secrets go there, not into the environment); yields its host port."""
+    options: dict[str, Any] = {
+        "environment": dict(environment),
+        "ports": {f"{port}/tcp": ("127.0.0.1", None)},
+        "mem_limit": "512m",
+        "labels": {"mlflow-platform.test": "conformance"},
+    }
+    container = docker.from_env().containers.create(image, command, **options)
+    try:
+        for path, content in files.items():
+            container.put_archive(str(PurePosixPath(path).parent), _tar(PurePosixPath(path).name, content))
+        container.start()
+        container.reload()
+        yield int(container.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"][0]["HostPort"])
+    finally:
+        container.remove(force=True, v=True)
+
+
+def _tar(name: str, content: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content.encode())
+        archive.addfile(entry, io.BytesIO(content.encode()))
+    return buffer.getvalue()
