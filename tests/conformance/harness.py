@@ -30,6 +30,7 @@ from typing import Any
 import grpc
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime.proto import provider_pb2 as proto
+from pulumi.runtime.proto import status_pb2
 
 from offline.providers.base import StandIn
 from offline.providers.server import Servicer
@@ -37,11 +38,11 @@ from offline.providers.values import plain, without_internals, wrap
 
 
 class Refused(Exception):
-    """The provider's error, as the user would read it."""
+    """The provider's error, as the user would read it, and the resource that exists in spite of it."""
 
-    def __init__(self, message: str, metadata: Any = None):
+    def __init__(self, message: str, partial: "Resource | None" = None):
         super().__init__(message)
-        self.metadata = metadata
+        self.partial = partial
 
 
 @dataclass(frozen=True)
@@ -142,14 +143,24 @@ class Plugin:
         return Resource(token, answer.id, _plain(answer.inputs), _plain(answer.properties), _secrets(answer.properties))
 
     def _call(self, method: str, request: Any) -> Any:
-        return self._loop.run_until_complete(getattr(self._servicer, method)(request, _Context()))
+        return self._loop.run_until_complete(getattr(self._servicer, method)(request, _Context(request.urn)))
 
 
 class _Context:
     """The part of a gRPC call's context that a servicer uses."""
 
-    async def abort(self, code: grpc.StatusCode, details: str, metadata: Any = None) -> None:
-        raise Refused(details, metadata)
+    def __init__(self, urn: str):
+        self._urn = urn
+
+    async def abort(self, code: grpc.StatusCode, details: str, metadata: Any = ()) -> None:
+        raise Refused(details, self._partial(dict(metadata).get("grpc-status-details-bin")))
+
+    def _partial(self, details: bytes | None) -> Resource | None:
+        if not details:
+            return None
+        failed = proto.ErrorResourceInitFailed()
+        status_pb2.Status.FromString(details).details[0].Unpack(failed)
+        return Resource(self._urn.split("::")[2], failed.id, _plain(failed.inputs), _plain(failed.properties))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ class Container(ResourceType):
     def check(self, inputs: dict[str, Any]) -> dict[str, Any]:
         if inputs.get("wait") and "healthcheck" not in inputs:
             raise CheckError("wait", "'wait' needs a 'healthcheck' to wait for")
+        healthcheck = inputs.get("healthcheck")
+        for key in ("interval", "timeout", "startPeriod", "startInterval"):
+            if isinstance(healthcheck, dict) and healthcheck[key] != UNKNOWN and not spec.is_duration(healthcheck[key]):
+                reason = f"'healthcheck.{key}' is {healthcheck[key]!r}, not a duration like 30s, 1m0s or 500ms"
+                raise CheckError(f"healthcheck.{key}", reason)
         for index, upload in enumerate(inputs.get("uploads", [])):
             given = [key for key in ("content", "contentBase64", "source") if key in upload]
             if upload != UNKNOWN and len(given) != 1:

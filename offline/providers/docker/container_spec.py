@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..base import ProviderError
 from ..schema import Prop
 from .api import label_map
 from .container_schema import PROPERTIES
@@ -67,6 +66,7 @@ _UNREAD = (
     "pidMode",
 )
 _ZEROS: dict[type, Any] = {str: "", int: 0, bool: False, list: [], dict: {}}
+_DURATION_PART = r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)"
 _UNITS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1}
 
 
@@ -135,12 +135,14 @@ def endpoint(network: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def is_duration(text: str) -> bool:
+    """Whether Go would read the text as a duration."""
+    return re.fullmatch(rf"({_DURATION_PART})+|0", text) is not None
+
+
 def nanoseconds(duration: str) -> int:
-    """A duration as Go writes it ("1m30s"); anything else is refused."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)", duration)
-    if "".join(number + unit for number, unit in parts) != duration and duration != "0":
-        raise ProviderError(f"{duration!r} is not a duration; write it like 30s, 1m0s or 500ms")
-    return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    """The length of a duration."""
+    return int(sum(float(part[1]) * _UNITS[part[2]] for part in re.finditer(_DURATION_PART, duration)))
 
 
 def go_duration(nanoseconds: int) -> str:

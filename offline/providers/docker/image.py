@@ -2,6 +2,7 @@
 
 import platform
 import posixpath
+import re
 from collections import deque
 from typing import Any
 
@@ -24,6 +25,7 @@ _BUILD = {
 }
 _REGISTRY = {"server": Prop(str), "username": Prop(str), "password": Prop(str, secret=True)}
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _TAIL = 20  # lines of a failed step that are shown
 
 
@@ -123,12 +125,12 @@ def _build(client: Any, name: str, build: dict[str, Any]) -> None:
             timeout=3600,  # between two lines of a silent step
         )
         for event in events:
-            for line in event.get("stream", "").splitlines():
+            for line in _COLOURS.sub("", event.get("stream", "")).splitlines():
                 if line.startswith("Step "):
                     step = line
                     output.clear()
                     log(step)
-                elif line.strip():
+                elif line.strip() and not line.startswith((" ---> ", "Removing intermediate container")):
                     output.append(line)
                     log(f"{step.split(' : ')[0]}: {line}")
             if "error" in event:
