@@ -14,7 +14,7 @@ from .api import doing
 _BUILD = {
     "context": Prop(str),
     "dockerfile": Prop(str),
-    "contextDigest": Prop(str),
+    "contextDigest": Prop(str, output=True),
     "args": Prop(dict, of=str),
     "target": Prop(str),
     "platform": Prop(str),
@@ -60,7 +60,6 @@ class Image(ResourceType):
         if build["context"] != UNKNOWN:
             build.setdefault("dockerfile", posixpath.normpath(f"{build['context']}/Dockerfile"))
         build.setdefault("platform", f"linux/{_MACHINES.get(platform.machine(), platform.machine())}")
-        build.pop("contextDigest", None)
         if not has_unknown([build["context"], build.get("dockerfile", UNKNOWN)]):
             context.require(build["context"], build["dockerfile"])
             build["contextDigest"] = context.digest(build["context"], build["dockerfile"])
