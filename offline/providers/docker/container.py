@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from ..base import CheckError, InitFailed, ProviderError, ResourceType, log
 from ..values import UNKNOWN
 from . import container_spec as spec
+from . import durations
 from .api import doing, present_image
 from .container_schema import PROPERTIES
 
@@ -41,7 +42,11 @@ class Container(ResourceType):
             raise CheckError("wait", "'wait' needs a 'healthcheck' to wait for")
         healthcheck = inputs.get("healthcheck")
         for key in ("interval", "timeout", "startPeriod", "startInterval"):
-            if isinstance(healthcheck, dict) and healthcheck[key] != UNKNOWN and not spec.is_duration(healthcheck[key]):
+            if (
+                isinstance(healthcheck, dict)
+                and healthcheck[key] != UNKNOWN
+                and not durations.is_duration(healthcheck[key])
+            ):
                 reason = f"'healthcheck.{key}' is {healthcheck[key]!r}, not a duration like 30s, 1m0s or 500ms"
                 raise CheckError(f"healthcheck.{key}", reason)
         for index, upload in enumerate(inputs.get("uploads", [])):

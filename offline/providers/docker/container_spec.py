@@ -1,10 +1,10 @@
 """A container's properties in the daemon's terms, and the daemon's answer in the properties' terms."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..schema import Prop
+from . import durations
 from .api import label_map
 from .container_schema import PROPERTIES
 
@@ -66,8 +66,6 @@ _UNREAD = (
     "pidMode",
 )
 _ZEROS: dict[type, Any] = {str: "", int: 0, bool: False, list: [], dict: {}}
-_DURATION_PART = r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)"
-_UNITS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "µs": 10**3, "ns": 1}
 
 
 def to_daemon(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,9 +83,9 @@ def to_daemon(inputs: Mapping[str, Any]) -> dict[str, Any]:
         check = inputs["healthcheck"]
         body["Healthcheck"] = {
             "Test": check["tests"],
-            "Interval": nanoseconds(check["interval"]),
-            "Timeout": nanoseconds(check["timeout"]),
-            "StartPeriod": nanoseconds(check["startPeriod"]),
+            "Interval": durations.nanoseconds(check["interval"]),
+            "Timeout": durations.nanoseconds(check["timeout"]),
+            "StartPeriod": durations.nanoseconds(check["startPeriod"]),
             "Retries": check.get("retries", 0),
         }
     return body
@@ -133,29 +131,6 @@ def endpoint(network: Mapping[str, Any]) -> dict[str, Any]:
         "mac_address": network.get("macAddress") or None,
         "driver_opt": dict(option.split("=", 1) for option in network.get("driverOpts", [])) or None,
     }
-
-
-def is_duration(text: str) -> bool:
-    """Whether Go would read the text as a duration."""
-    return re.fullmatch(rf"({_DURATION_PART})+|0", text) is not None
-
-
-def nanoseconds(duration: str) -> int:
-    """The length of a duration."""
-    return int(sum(float(part[1]) * _UNITS[part[2]] for part in re.finditer(_DURATION_PART, duration)))
-
-
-def go_duration(nanoseconds: int) -> str:
-    """A duration as Go prints it: 90 s are 1m30s."""
-    if not nanoseconds:
-        return "0s"
-    if nanoseconds < _UNITS["s"]:
-        unit = next(unit for unit in ("ms", "us", "ns") if nanoseconds >= _UNITS[unit])
-        return f"{nanoseconds / _UNITS[unit]:g}{unit.replace('us', 'µs')}"
-    minutes, seconds = divmod(nanoseconds / _UNITS["s"], 60)
-    hours, minutes = divmod(int(minutes), 60)
-    text = f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
-    return f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}" if minutes else text
 
 
 def from_daemon(found: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
@@ -310,10 +285,10 @@ def _gpus(gpus: str | None) -> list[dict[str, Any]]:
 def _healthcheck(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "tests": found.get("Test", []),
-        "interval": go_duration(found.get("Interval", 0)),
-        "timeout": go_duration(found.get("Timeout", 0)),
-        "startPeriod": go_duration(found.get("StartPeriod", 0)),
-        "startInterval": go_duration(found.get("StartInterval", 0)),
+        "interval": durations.text(found.get("Interval", 0)),
+        "timeout": durations.text(found.get("Timeout", 0)),
+        "startPeriod": durations.text(found.get("StartPeriod", 0)),
+        "startInterval": durations.text(found.get("StartInterval", 0)),
         "retries": found.get("Retries", 0),
     }
 
