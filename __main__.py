@@ -1,0 +1,121 @@
+"""The platform: one door, one login, and behind it MLflow on PostgreSQL and MinIO."""
+
+import pulumi
+from pulumi import Output
+
+from components import settings as stack
+from components import teams
+from components.database import Database, DatabaseArgs
+from components.gateway import Gateway, GatewayArgs
+from components.identity import Identity, IdentityArgs
+from components.images import Images
+from components.network import Network
+from components.object_store import ObjectStore, ObjectStoreArgs
+from components.tracking import Tracking, TrackingArgs
+
+settings = stack.load()
+ports = settings.ports
+tracking_url, keycloak_url = settings.url(ports.mlflow), settings.url(ports.keycloak)
+s3_url, console_url = settings.url(ports.s3), settings.url(ports.console)
+
+images = Images("images", settings.images)
+network = Network("network", settings.prefix, settings.keep_data)
+
+database = Database(
+    "postgres",
+    DatabaseArgs(
+        network=network,
+        image=images.postgres,
+        admin_port=ports.admin_postgres,
+        databases=["keycloak", "mlflow", "mlflow_auth"],
+    ),
+)
+
+identity = Identity(
+    "keycloak",
+    IdentityArgs(
+        network=network,
+        image=images.keycloak,
+        database=database.connections["keycloak"],
+        admin_port=ports.admin_keycloak,
+        public_url=keycloak_url,
+        tracking_url=tracking_url,
+        console_url=console_url,
+        groups=teams.groups(settings),
+        dev_users=settings.dev_users,
+    ),
+)
+
+object_store = ObjectStore(
+    "minio",
+    ObjectStoreArgs(
+        network=network,
+        image=images.minio,
+        admin_port=ports.admin_minio,
+        console_url=console_url,
+        issuer_backchannel_url=identity.backchannel_url,
+        console_client=identity.console,
+        nodes=settings.storage.nodes,
+        drives=settings.storage.drives,
+        bucket=settings.storage.bucket,
+        region=settings.storage.region,
+        policies=teams.policies(settings),
+    ),
+)
+
+tracking = Tracking(
+    "mlflow",
+    TrackingArgs(
+        network=network,
+        image=images.mlflow,
+        records=database.connections["mlflow"],
+        permissions=database.connections["mlflow_auth"],
+        artifacts=object_store.tracking,
+        bucket=object_store.bucket,
+        region=settings.storage.region,
+        object_store_url=Output.concat("http://", object_store.s3),
+        public_url=tracking_url,
+        public_object_store_url=s3_url,
+        issuer=identity.issuer,
+        issuer_backchannel_url=identity.backchannel_url,
+        login_client_id=identity.login_client_id,
+        teams=teams.levels(settings),
+        workers=settings.tracking.workers,
+    ),
+)
+
+Gateway(
+    "gateway",
+    GatewayArgs(
+        network=network,
+        image=images.nginx,
+        tracking=tracking.host,
+        tracking_port=ports.mlflow,
+        identity=identity.host,
+        identity_port=ports.keycloak,
+        s3=object_store.s3,
+        s3_port=ports.s3,
+        consoles=object_store.consoles,
+        console_port=ports.console,
+    ),
+)
+
+pulumi.export("mlflow_tracking_uri", tracking_url)
+pulumi.export("s3_endpoint_url", s3_url)
+pulumi.export("minio_console_url", console_url)
+pulumi.export("keycloak_url", keycloak_url)
+pulumi.export("oidc_issuer_url", identity.issuer)
+pulumi.export("client_id", identity.login_client_id)
+pulumi.export("artifact_bucket", object_store.bucket)
+pulumi.export("s3_region", settings.storage.region)
+pulumi.export(
+    "client_env",
+    {
+        "MLFLOW_TRACKING_URI": tracking_url,
+        "MLFLOW_S3_ENDPOINT_URL": s3_url,
+        "AWS_DEFAULT_REGION": settings.storage.region,
+    },
+)
+pulumi.export("dev_users", Output.secret(identity.dev_users))
+pulumi.export("keycloak_admin", Output.secret(identity.admin))
+pulumi.export("minio_root", Output.secret(object_store.root))

@@ -1,0 +1,1 @@
+"""The parts of the platform, one typed component resource each."""

@@ -1,0 +1,156 @@
+"""NGINX: the one door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+from pulumi import Input, Output, ResourceOptions
+
+from components.network import Network, ServiceArgs
+
+_HEALTH = "127.0.0.1:8000"
+
+# Names are looked up anew every few seconds, at Docker's own DNS: a service that was restarted comes back with another
+# address, and one that is down is not listed. A name that several servers share is balanced in turn.
+_CONFIGURATION = """\
+worker_processes auto;
+pid /tmp/nginx.pid;
+# An error's text quotes the whole request, and with it codes and signatures; status and upstream are in the access log.
+error_log /dev/stderr crit;
+
+events {{
+    worker_connections 4096;
+}}
+
+http {{
+    client_body_temp_path /tmp/client_body;
+    proxy_temp_path /tmp/proxy;
+    fastcgi_temp_path /tmp/fastcgi;
+    uwsgi_temp_path /tmp/uwsgi;
+    scgi_temp_path /tmp/scgi;
+
+    # Paths only: a query may hold a code, a state or a signature.
+    log_format paths '$remote_addr [$time_iso8601] $request_method $uri $status $body_bytes_sent $request_time'
+                     ' $upstream_addr';
+    access_log /dev/stdout paths;
+    server_tokens off;
+
+    resolver 127.0.0.11 valid=5s ipv6=off;
+
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        ""      "";
+    }}
+
+    # No limit of size, nothing held back on the way, and time for the slowest upload.
+    client_max_body_size 0;
+    large_client_header_buffers 4 32k;  # a token of a user in hundreds of groups is long
+    proxy_http_version 1.1;
+    proxy_buffering off;
+    proxy_request_buffering off;
+    proxy_connect_timeout 10s;
+    proxy_read_timeout 1h;
+    proxy_send_timeout 1h;
+    client_body_timeout 1h;
+    send_timeout 1h;
+
+    # What the client says of itself is overwritten: there is no proxy in front of this one.
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Host $http_host;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_upgrade;
+
+    server {{
+        listen {health};
+        access_log off;
+        return 204;
+    }}
+
+{sites}
+}}
+"""
+
+_SITE = """\
+    server {{
+        listen {port};
+        location / {{
+            set $upstream {upstream};
+            proxy_pass http://$upstream;
+        }}
+    }}
+"""
+
+# MinIO's console keeps a websocket to one server: the same client always gets the same one.
+_STICKY = """\
+    split_clients $remote_addr $console {{
+{shares}
+    }}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayArgs:
+    """What a Gateway needs: for every service its host and port on the network, and the public host port for it."""
+
+    network: Network
+    image: Input[str]
+    tracking: Input[str]
+    tracking_port: int
+    identity: Input[str]
+    identity_port: int
+    s3: Input[str]
+    s3_port: int
+    consoles: Sequence[str]  # one per MinIO server
+    console_port: int
+    memory_mb: int = 256
+
+
+class Gateway(pulumi.ComponentResource):
+    """Everything public comes in here, and is passed on as it flows; nothing else listens but on loopback."""
+
+    def __init__(self, name: str, args: GatewayArgs, opts: ResourceOptions | None = None):
+        super().__init__("mlflow-platform:index:Gateway", name, None, opts)
+        public = {5000: args.tracking_port, 8080: args.identity_port, 9000: args.s3_port, 9001: args.console_port}
+        args.network.service(
+            name,
+            ServiceArgs(
+                image=args.image,
+                files={"/etc/nginx/nginx.conf": self._configuration(args)},
+                ports=[
+                    docker.ContainerPortArgs(internal=inside, external=outside, ip="0.0.0.0")
+                    for inside, outside in public.items()
+                ],
+                healthcheck=["CMD", "curl", "-fsS", f"http://{_HEALTH}/"],
+                memory_mb=args.memory_mb,
+                start_seconds=60,
+                interval="1s",
+            ),
+            ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+    def _configuration(self, args: GatewayArgs) -> Output[str]:
+        return Output.all(args.tracking, args.identity, args.s3).apply(
+            lambda upstreams: _CONFIGURATION.format(
+                health=_HEALTH,
+                sites="\n".join(
+                    [
+                        *(
+                            _SITE.format(port=port, upstream=upstream)
+                            for port, upstream in zip((5000, 8080, 9000), upstreams, strict=True)
+                        ),
+                        _STICKY.format(shares=_shares(args.consoles)),
+                        _SITE.format(port=9001, upstream="$console"),
+                    ]
+                ),
+            )
+        )
+
+
+def _shares(servers: Sequence[str]) -> str:
+    *others, last = servers
+    percent = 100 / len(servers)
+    return "\n".join([*(f"        {percent:.2f}% {server};" for server in others), f"        * {last};"])

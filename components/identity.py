@@ -1,0 +1,130 @@
+"""Keycloak: the server, and on it the realm."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+import pulumi_keycloak as keycloak
+from pulumi import Input, Output, ResourceOptions
+
+from components.database import Connection
+from components.network import Network, ServiceArgs
+from components.passwords import password
+from components.realm import Client, Group, Realm, RealmArgs
+
+_ADMIN = "admin"
+_HTTP = 8080
+
+# The admin API is the last to answer: discovery answers before it, and a realm created too early wedges on a 409.
+# In bash alone, since the upstream image has neither curl nor grep.
+_ADMIN_API_ANSWERS = (
+    "status() { exec 3<>/dev/tcp/127.0.0.1/$1 && printf 'GET %s HTTP/1.0\\r\\n\\r\\n' $2 >&3 && read -r _ code _ <&3"
+    ' && [ "$code" = $3 ]; }; status 9000 /health/ready 200 && status 8080 /admin/realms 401'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityArgs:
+    """What Identity needs. URLs are the public ones, of Keycloak, MLflow and MinIO's console; dev users are names."""
+
+    network: Network
+    image: Input[str]
+    database: Connection
+    admin_port: int  # a host port on loopback
+    public_url: str
+    tracking_url: str
+    console_url: str
+    groups: Mapping[str, Group]
+    dev_users: tuple[str, ...] = ()
+    memory_mb: int = 1280
+
+
+class Identity(pulumi.ComponentResource):
+    """One issuer for everything: whoever logs in does it here, and every token of the platform is signed here."""
+
+    host: Output[str]
+    """Host and port on the platform's network; resolves once the server answers."""
+    issuer: str
+    """The realm's public URL, as in every token's `iss`."""
+    backchannel_url: Output[str]
+    """The realm as services on the network reach it; resolves once the realm is complete."""
+    console: Client
+    """The client of MinIO's console."""
+    login_client_id: Output[str]
+    """The public client with which people log in from their machines."""
+    dev_users: dict[str, Output[str]]
+    """Passwords by user name (secret)."""
+    admin: dict[str, Input[str]]
+    """Keycloak's administrator: user and password (secret)."""
+
+    def __init__(self, name: str, args: IdentityArgs, opts: ResourceOptions | None = None):
+        super().__init__("mlflow-platform:index:Identity", name, None, opts)
+        self.admin = {"user": _ADMIN, "password": password(f"{name}-admin", self)}
+        server = self._server(name, args)
+        self.host = server.id.apply(lambda _: f"{name}:{_HTTP}")
+        realm = Realm(
+            f"{name}-realm",
+            RealmArgs(
+                provider=self._administration(name, args, server),
+                tracking_url=args.tracking_url,
+                console_url=args.console_url,
+                groups=args.groups,
+                dev_users=args.dev_users,
+            ),
+            ResourceOptions(parent=self),
+        )
+        self.issuer = f"{args.public_url}/realms/{realm.name}"
+        self.backchannel_url = realm.ready.apply(lambda realm_name: f"http://{name}:{_HTTP}/realms/{realm_name}")
+        self.console = realm.console
+        self.login_client_id = realm.login_client_id
+        self.dev_users = realm.passwords
+        self.register_outputs({"issuer": self.issuer})
+
+    def _server(self, name: str, args: IdentityArgs) -> docker.Container:
+        return args.network.service(
+            name,
+            ServiceArgs(
+                image=args.image,
+                command=["start"],
+                files={"/opt/keycloak/conf/keycloak.conf": self._configuration(args)},
+                ports=[docker.ContainerPortArgs(internal=_HTTP, external=args.admin_port, ip="127.0.0.1")],
+                healthcheck=["CMD", "bash", "-c", _ADMIN_API_ANSWERS],
+                memory_mb=args.memory_mb,
+                start_seconds=300,
+            ),
+            ResourceOptions(parent=self),
+        )
+
+    def _configuration(self, args: IdentityArgs) -> Output[str]:
+        """keycloak.conf; a file, so that neither `docker inspect` nor the process list shows its passwords."""
+        options: dict[str, Input[str]] = {
+            "db": "postgres",
+            "db-url-host": args.database.host,
+            "db-url-database": args.database.database,
+            "db-username": args.database.user,
+            "db-password": args.database.password,
+            "bootstrap-admin-username": _ADMIN,
+            "bootstrap-admin-password": self.admin["password"],
+            # One public name for browsers and tokens; services on the network may ask by another.
+            "hostname": args.public_url,
+            "hostname-backchannel-dynamic": "true",
+            "http-enabled": "true",
+            "proxy-headers": "xforwarded",
+            "health-enabled": "true",
+            "metrics-enabled": "true",
+            "cache": "local",  # one node: else a restart waits for peers that are gone
+        }
+        return Output.all(**options).apply(lambda given: "".join(f"{key}={given[key]}\n" for key in options))
+
+    def _administration(self, name: str, args: IdentityArgs, server: docker.Container) -> keycloak.Provider:
+        return keycloak.Provider(
+            f"{name}-admin",
+            url=f"http://127.0.0.1:{args.admin_port}",
+            client_id="admin-cli",
+            username=_ADMIN,
+            password=self.admin["password"],
+            initial_login=False,  # or a preview would contact a server that is not there yet
+            client_timeout=60,  # a create that was given up on collides with itself when tried again
+            opts=ResourceOptions(parent=self, depends_on=[server]),
+        )

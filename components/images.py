@@ -1,0 +1,75 @@
+"""The one list of what runs: every image and its version, from a registry or built here."""
+
+import platform
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+import pulumi_docker as docker
+from pulumi import Output, ResourceOptions
+
+BASE = {
+    "registry": "docker.io/library/debian:trixie-slim",
+    "local": "mlflow-platform/base:trixie",  # made by the launcher from Debian's packages
+}
+
+
+@dataclass(frozen=True)
+class Pin:
+    """An image: its upstream name, and the folder and tag with which we build its stand-in."""
+
+    upstream: str | None  # None: there is no upstream, it is always built here
+    context: str
+    tag: str
+
+
+PINS = {
+    "postgres": Pin("docker.io/library/postgres:17.6", "images/postgres", "17"),
+    "keycloak": Pin("quay.io/keycloak/keycloak:26.4.7", "images/keycloak", "26.4.7"),
+    # Upstream's own images are gone; this is the maintained fork, with the same variables and on-disk format.
+    "minio": Pin("docker.io/pgsty/silo:RELEASE.2026-09-03T13-18-01Z", "images/minio", "RELEASE.2025-04-22T22-12-26Z"),
+    "nginx": Pin("docker.io/nginxinc/nginx-unprivileged:1.29", "images/nginx", "1.26"),
+    "mlflow": Pin(None, "plugin", "3.17.2"),
+}
+
+
+class Images(pulumi.ComponentResource):
+    """Images on the Docker host; containers take the id that an attribute resolves to, so a new build reaches them."""
+
+    postgres: Output[str]
+    keycloak: Output[str]
+    minio: Output[str]
+    nginx: Output[str]
+    mlflow: Output[str]
+
+    def __init__(self, name: str, source: Literal["registry", "local"], opts: ResourceOptions | None = None):
+        super().__init__("mlflow-platform:index:Images", name, None, opts)
+        for image, pin in PINS.items():
+            made_of = pin.upstream if source == "registry" else None
+            setattr(self, image, self._pulled(image, made_of) if made_of else self._built(image, pin, BASE[source]))
+        self.register_outputs({image: getattr(self, image) for image in PINS})
+
+    def _pulled(self, name: str, upstream: str) -> Output[str]:
+        image = docker.RemoteImage(name, name=upstream, keep_locally=True, opts=ResourceOptions(parent=self))
+        return image.image_id
+
+    def _built(self, name: str, pin: Pin, base: str) -> Output[str]:
+        image = docker.Image(
+            name,
+            image_name=f"mlflow-platform/{name}:{pin.tag}",
+            build=docker.DockerBuildArgs(
+                context=pin.context,
+                dockerfile=f"{pin.context}/Dockerfile",
+                args={"BASE": base},
+                platform=_platform(),  # unset, the provider asks the daemon at every preview
+            ),
+            skip_push=True,
+            build_on_preview=False,
+            opts=ResourceOptions(parent=self),
+        )
+        return image.repo_digest
+
+
+def _platform() -> str:
+    machine = platform.machine()
+    return f"linux/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }"

@@ -1,0 +1,170 @@
+"""MinIO: the servers, the artifact bucket, and the policies that tokens name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+import pulumi_minio as minio
+from pulumi import Input, Output, ResourceOptions
+
+from components.network import Network, ServiceArgs
+from components.passwords import password
+from components.policies import bucket_policy
+from components.realm import Client
+
+_S3 = 9000
+_CONSOLE = 9001
+_ROOT = "root-admin"
+_TRACKING_USER = "mlflow-server"
+_SECRETS_FILE = "/run/secrets/minio.env"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectStoreArgs:
+    """What an ObjectStore needs. `nodes` times `drives` volumes; `policies` are documents (JSON) by name."""
+
+    network: Network
+    image: Input[str]
+    admin_port: int  # a host port on loopback
+    console_url: str  # public
+    issuer_backchannel_url: Input[str]
+    console_client: Client
+    nodes: int
+    drives: int
+    bucket: str
+    region: str
+    policies: Mapping[str, str]
+    memory_mb: int = 1024
+
+
+@dataclass(frozen=True)
+class Access:
+    """MLflow's own way in: a user with a policy for the artifact bucket and nothing else."""
+
+    access_key: Output[str]
+    secret_key: Output[str]  # secret
+
+
+class ObjectStore(pulumi.ComponentResource):
+    """S3 for artifacts. People get in by Keycloak alone: their token's `policy` names what they may do."""
+
+    s3: Output[str]
+    """S3 and STS on the platform's network, host and port, any of the servers; resolves once they all are up."""
+    consoles: list[str]
+    """The servers' consoles on the platform's network, host and port each."""
+    bucket: Output[str]
+    """The artifact bucket; resolves once it keeps versions and every policy is there."""
+    tracking: Access
+    root: dict[str, Input[str]]
+    """MinIO's root: user and password (secret); for Pulumi and for emergencies."""
+
+    def __init__(self, name: str, args: ObjectStoreArgs, opts: ResourceOptions | None = None):
+        super().__init__("mlflow-platform:index:ObjectStore", name, None, opts)
+        self._name = name
+        self.root = {"user": _ROOT, "password": password(f"{name}-root", self)}
+        nodes = [f"{name}-{number}" for number in range(1, args.nodes + 1)]
+        servers = [self._server(number, node, args) for number, node in enumerate(nodes)]
+        self.s3 = Output.all(*[server.id for server in servers]).apply(lambda _: f"{name}:{_S3}")
+        self.consoles = [f"{node}:{_CONSOLE}" for node in nodes]
+        self._on_server = ResourceOptions(parent=self, provider=self._administration(args, servers))
+
+        bucket, versioning = self._bucket(args.bucket)
+        policies = [self._policy(policy, document) for policy, document in args.policies.items()]
+        self.tracking = self._tracking_user(args.bucket)
+        self.bucket = Output.all(bucket.bucket, versioning.id, *[policy.id for policy in policies]).apply(
+            lambda made: made[0]
+        )
+        self.register_outputs({"bucket": self.bucket})
+
+    def _server(self, number: int, node: str, args: ObjectStoreArgs) -> docker.Container:
+        volumes = {
+            f"/data{drive}": args.network.volume(f"{node}-data{drive}", self).name
+            for drive in range(1, args.drives + 1)
+        }
+        admin = docker.ContainerPortArgs(internal=_S3, external=args.admin_port, ip="127.0.0.1")
+        return args.network.service(
+            node,
+            ServiceArgs(
+                image=args.image,
+                command=["server", *self._drives(args), "--address", f":{_S3}", "--console-address", f":{_CONSOLE}"],
+                envs=[
+                    f"MINIO_CONFIG_ENV_FILE={_SECRETS_FILE}",
+                    f"MINIO_REGION={args.region}",
+                    f"MINIO_BROWSER_REDIRECT_URL={args.console_url}",
+                    *self._single_sign_on(args),
+                ],
+                files={_SECRETS_FILE: self._secrets(args.console_client)},
+                volumes=volumes,
+                ports=[admin] if number == 0 else [],
+                # Not /minio/health/ready, which answers before the drives are up.
+                healthcheck=["CMD", "curl", "-fsS", f"http://127.0.0.1:{_S3}/minio/health/cluster"],
+                memory_mb=args.memory_mb,
+                alias=self._name,
+                interval="1s",
+            ),
+            ResourceOptions(parent=self),
+        )
+
+    def _drives(self, args: ObjectStoreArgs) -> list[str]:
+        """Paths on one node; across nodes, URLs of all drives of all nodes, in MinIO's own notation of ranges."""
+        paths = "/data1" if args.drives == 1 else f"/data{{1...{args.drives}}}"
+        if args.nodes == 1:
+            return [paths]
+        return [f"http://{self._name}-{{1...{args.nodes}}}:{_S3}{paths}"]
+
+    def _single_sign_on(self, args: ObjectStoreArgs) -> list[Output[str]]:
+        """The OpenID configuration named KEYCLOAK. Should Keycloak be down at the start, MinIO goes without it."""
+        options: dict[str, Input[str]] = {
+            "CONFIG_URL": Output.concat(args.issuer_backchannel_url, "/.well-known/openid-configuration"),
+            "CLIENT_ID": args.console_client.client_id,
+            "CLAIM_NAME": "policy",
+            "SCOPES": "openid",
+            "REDIRECT_URI": f"{args.console_url}/oauth_callback",
+            "DISPLAY_NAME": "Keycloak",
+        }
+        return [Output.concat(f"MINIO_IDENTITY_OPENID_{key}_KEYCLOAK=", value) for key, value in options.items()]
+
+    def _secrets(self, console_client: Client) -> Output[str]:
+        """A file, so that `docker inspect` does not show what is in it."""
+        return Output.format(
+            "MINIO_ROOT_USER={0}\nMINIO_ROOT_PASSWORD={1}\nMINIO_IDENTITY_OPENID_CLIENT_SECRET_KEYCLOAK={2}\n",
+            _ROOT,
+            self.root["password"],
+            console_client.secret,
+        )
+
+    def _administration(self, args: ObjectStoreArgs, servers: list[docker.Container]) -> minio.Provider:
+        return minio.Provider(
+            f"{self._name}-admin",
+            minio_server=f"127.0.0.1:{args.admin_port}",
+            minio_user=_ROOT,
+            minio_password=self.root["password"],
+            minio_region=args.region,
+            minio_ssl=False,  # over loopback
+            opts=ResourceOptions(parent=self, depends_on=servers),
+        )
+
+    def _bucket(self, name: str) -> tuple[minio.S3Bucket, minio.S3BucketVersioning]:
+        # Objects go with the bucket's volumes, which the settings may keep; the bucket alone is never emptied.
+        bucket = minio.S3Bucket(f"{self._name}-artifacts", bucket=name, acl="private", opts=self._on_server)
+        versioning = minio.S3BucketVersioning(
+            f"{self._name}-artifacts",
+            bucket=bucket.bucket,
+            versioning_configuration=minio.S3BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=self._on_server,
+        )
+        return bucket, versioning
+
+    def _policy(self, name: str, document: str) -> minio.IamPolicy:
+        return minio.IamPolicy(f"{self._name}-{name}", name=name, policy=document, opts=self._on_server)
+
+    def _tracking_user(self, bucket: str) -> Access:
+        """A user with an attached policy: an inline policy of a service account can be escaped (CVE-2025-62506)."""
+        secret = password(f"{self._name}-{_TRACKING_USER}", self)
+        policy = self._policy(_TRACKING_USER, bucket_policy(bucket, "write"))
+        user = minio.IamUser(f"{self._name}-{_TRACKING_USER}", name=_TRACKING_USER, secret=secret, opts=self._on_server)
+        attached = minio.IamUserPolicyAttachment(
+            f"{self._name}-{_TRACKING_USER}", user_name=user.name, policy_name=policy.name, opts=self._on_server
+        )
+        return Access(access_key=attached.user_name, secret_key=secret)

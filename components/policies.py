@@ -1,0 +1,28 @@
+"""MinIO policy documents: who may do what in the artifact bucket."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+_READ = ["s3:GetObject"]
+# Versions are left out on purpose: what a team overwrites or deletes stays recoverable by an administrator.
+_WRITE = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+
+
+def bucket_policy(bucket: str, access: Literal["read", "write"], prefixes: Sequence[str] = ()) -> str:
+    """A policy as JSON that allows the access under the prefixes (each ends in a slash), or to all of the bucket.
+
+    Keys and lists are in a fixed order, so that the same rights are the same text.
+    """
+    arn = f"arn:aws:s3:::{bucket}"
+    listing: dict[str, Any] = {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [arn]}
+    if prefixes:
+        listing["Condition"] = {"StringLike": {"s3:prefix": sorted(f"{prefix}*" for prefix in prefixes)}}
+    objects = {
+        "Effect": "Allow",
+        "Action": _READ if access == "read" else _WRITE,
+        "Resource": sorted(f"{arn}/{prefix}*" for prefix in prefixes or [""]),
+    }
+    about = ["s3:GetBucketLocation"] if access == "read" else ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
+    statements = [{"Effect": "Allow", "Action": about, "Resource": [arn]}, listing, objects]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})

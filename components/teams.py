@@ -1,0 +1,33 @@
+"""A stack's teams, as each part of the platform understands them."""
+
+from components.policies import bucket_policy
+from components.realm import Group
+from components.settings import BucketAccess, Settings
+
+
+def groups(settings: Settings) -> dict[str, Group]:
+    """For Keycloak: the groups, and the policy that each one's tokens carry."""
+    return {
+        name: Group(
+            policy=_generated(name) if isinstance(team.storage, BucketAccess) else team.storage, members=team.members
+        )
+        for name, team in settings.teams.items()
+    }
+
+
+def policies(settings: Settings) -> dict[str, str]:
+    """For MinIO: the policies that are not canned, as JSON by name."""
+    return {
+        _generated(name): bucket_policy(settings.storage.bucket, team.storage.access, team.storage.prefixes)
+        for name, team in settings.teams.items()
+        if isinstance(team.storage, BucketAccess)
+    }
+
+
+def levels(settings: Settings) -> dict[str, str]:
+    """For MLflow: what a team may do there."""
+    return {name: team.mlflow for name, team in settings.teams.items()}
+
+
+def _generated(team: str) -> str:
+    return f"team-{team}"

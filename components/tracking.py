@@ -1,0 +1,103 @@
+"""MLflow, with the plugin that lets in whoever Keycloak vouches for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, Output, ResourceOptions
+
+from components.database import Connection
+from components.network import Network, ServiceArgs
+from components.object_store import Access
+from components.passwords import password
+from components.realm import TRACKING_AUDIENCE
+
+_PORT = 5000
+_SETTINGS_FILE = "/etc/mlflow-platform/server.json"
+_SECRETS_FILE = "/run/secrets/mlflow.env"
+_HEALTHY = (
+    f"import http.client as c; server = c.HTTPConnection('127.0.0.1', {_PORT}); server.request('GET', '/health')"
+    "; assert server.getresponse().status == 200"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingArgs:
+    """What a Tracking server needs. `teams` maps a group to its MLflow level."""
+
+    network: Network
+    image: Input[str]
+    records: Connection
+    permissions: Connection
+    artifacts: Access
+    bucket: Input[str]
+    region: str
+    object_store_url: Input[str]  # on the platform's network
+    public_url: str
+    public_object_store_url: str
+    issuer: str
+    issuer_backchannel_url: Input[str]
+    login_client_id: Input[str]
+    teams: Mapping[str, str]
+    workers: int
+    memory_mb: int = 2048
+
+
+class Tracking(pulumi.ComponentResource):
+    """A tracking server that has no credential of anything but its own databases and its own bucket."""
+
+    host: Output[str]
+    """Host and port on the platform's network; resolves once the server answers."""
+
+    def __init__(self, name: str, args: TrackingArgs, opts: ResourceOptions | None = None):
+        super().__init__("mlflow-platform:index:Tracking", name, None, opts)
+        server = args.network.service(
+            name,
+            ServiceArgs(
+                image=args.image,
+                envs=[
+                    f"MLFLOW_PLATFORM_CONFIG={_SETTINGS_FILE}",
+                    Output.concat("MLFLOW_S3_ENDPOINT_URL=", args.object_store_url),
+                    f"AWS_REGION={args.region}",
+                ],
+                files={
+                    _SETTINGS_FILE: self._settings(args),
+                    _SECRETS_FILE: self._secrets(args, password(f"{name}-flask", self)),
+                },
+                healthcheck=["CMD", "python", "-c", _HEALTHY],
+                memory_mb=args.memory_mb,
+            ),
+            ResourceOptions(parent=self),
+        )
+        self.host = server.id.apply(lambda _: f"{name}:{_PORT}")
+        self.register_outputs({"host": self.host})
+
+    def _settings(self, args: TrackingArgs) -> Output[str]:
+        """What the plugin is told: where everything is and which group may do what. No secret."""
+        settings: dict[str, Input[object]] = {
+            "public_url": args.public_url,
+            "issuer": args.issuer,
+            "backchannel_url": args.issuer_backchannel_url,
+            "audience": TRACKING_AUDIENCE,
+            "client_id": args.login_client_id,
+            "sts_endpoint": args.object_store_url,
+            "s3_endpoint": args.public_object_store_url,
+            "s3_region": args.region,
+            "bucket": args.bucket,
+            "teams": dict(args.teams),
+            "workers": args.workers,
+            "forwarded_allow_ips": "*",  # only the platform's network reaches the port, and only the gateway uses it
+        }
+        return Output.all(**settings).apply(lambda resolved: json.dumps(resolved, indent=1, sort_keys=True))
+
+    def _secrets(self, args: TrackingArgs, flask_key: Output[str]) -> Output[str]:
+        """A file, so that `docker inspect` does not show what is in it."""
+        secrets: dict[str, Input[str]] = {
+            "MLFLOW_BACKEND_STORE_URI": args.records.uri("postgresql+psycopg"),
+            "MLFLOW_PLATFORM_AUTH_DATABASE_URI": args.permissions.uri("postgresql+psycopg"),
+            "AWS_ACCESS_KEY_ID": args.artifacts.access_key,
+            "AWS_SECRET_ACCESS_KEY": args.artifacts.secret_key,
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": flask_key,
+        }
+        return Output.all(**secrets).apply(lambda known: "".join(f"{key}={known[key]}\n" for key in secrets))
