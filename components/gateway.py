@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Input, ResourceOptions
 
 from components.network import Network, ServiceArgs
 
@@ -97,11 +97,12 @@ class GatewayArgs:
 
     network: Network
     image: Input[str]
-    tracking: Input[str]
+    listen: str  # the host's address that the public ports are opened on
+    tracking: str
     tracking_port: int
-    identity: Input[str]
+    identity: str
     identity_port: int
-    s3: Input[str]
+    s3: str
     s3_port: int
     consoles: Sequence[str]  # one per MinIO server
     console_port: int
@@ -109,7 +110,10 @@ class GatewayArgs:
 
 
 class Gateway(pulumi.ComponentResource):
-    """Everything public comes in here, and is passed on as it flows; nothing else listens but on loopback."""
+    """Everything public comes in here, and is passed on as it flows; nothing else listens but on loopback.
+
+    It waits for nothing: what is behind it is looked up at each request.
+    """
 
     def __init__(self, name: str, args: GatewayArgs, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:Gateway", name, None, opts)
@@ -120,7 +124,7 @@ class Gateway(pulumi.ComponentResource):
                 image=args.image,
                 files={"/etc/nginx/nginx.conf": self._configuration(args)},
                 ports=[
-                    docker.ContainerPortArgs(internal=inside, external=outside, ip="0.0.0.0")
+                    docker.ContainerPortArgs(internal=inside, external=outside, ip=args.listen)
                     for inside, outside in public.items()
                 ],
                 healthcheck=["CMD", "curl", "-fsS", f"http://{_HEALTH}/"],
@@ -132,22 +136,15 @@ class Gateway(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _configuration(self, args: GatewayArgs) -> Output[str]:
-        return Output.all(args.tracking, args.identity, args.s3).apply(
-            lambda upstreams: _CONFIGURATION.format(
-                health=_HEALTH,
-                sites="\n".join(
-                    [
-                        *(
-                            _SITE.format(port=port, upstream=upstream)
-                            for port, upstream in zip((5000, 8080, 9000), upstreams, strict=True)
-                        ),
-                        _STICKY.format(shares=_shares(args.consoles)),
-                        _SITE.format(port=9001, upstream="$console"),
-                    ]
-                ),
-            )
-        )
+    def _configuration(self, args: GatewayArgs) -> str:
+        sites = [
+            _SITE.format(port=5000, upstream=args.tracking),
+            _SITE.format(port=8080, upstream=args.identity),
+            _SITE.format(port=9000, upstream=args.s3),
+            _STICKY.format(shares=_shares(args.consoles)),
+            _SITE.format(port=9001, upstream="$console"),
+        ]
+        return _CONFIGURATION.format(health=_HEALTH, sites="\n".join(sites))
 
 
 def _shares(servers: Sequence[str]) -> str:

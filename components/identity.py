@@ -43,15 +43,15 @@ class IdentityArgs:
 class Identity(pulumi.ComponentResource):
     """One issuer for everything: whoever logs in does it here, and every token of the platform is signed here."""
 
-    host: Output[str]
-    """Host and port on the platform's network; resolves once the server answers."""
+    host: str
+    """Host and port on the platform's network."""
     issuer: str
     """The realm's public URL, as in every token's `iss`."""
-    backchannel_url: Output[str]
-    """The realm as services on the network reach it; resolves once the realm is complete."""
+    backchannel_url: str
+    """The realm as services on the network reach it."""
     console: Client
     """The client of MinIO's console."""
-    login_client_id: Output[str]
+    login_client_id: str
     """The public client with which people log in from their machines."""
     dev_users: dict[str, Output[str]]
     """Passwords by user name (secret)."""
@@ -62,7 +62,7 @@ class Identity(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Identity", name, None, opts)
         self.admin = {"user": _ADMIN, "password": password(f"{name}-admin", self)}
         server = self._server(name, args)
-        self.host = server.id.apply(lambda _: f"{name}:{_HTTP}")
+        self.host = f"{name}:{_HTTP}"
         realm = Realm(
             f"{name}-realm",
             RealmArgs(
@@ -75,7 +75,7 @@ class Identity(pulumi.ComponentResource):
             ResourceOptions(parent=self),
         )
         self.issuer = f"{args.public_url}/realms/{realm.name}"
-        self.backchannel_url = realm.ready.apply(lambda realm_name: f"http://{name}:{_HTTP}/realms/{realm_name}")
+        self.backchannel_url = f"http://{self.host}/realms/{realm.name}"
         self.console = realm.console
         self.login_client_id = realm.login_client_id
         self.dev_users = realm.passwords

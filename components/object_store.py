@@ -28,7 +28,8 @@ class ObjectStoreArgs:
     image: Input[str]
     admin_port: int  # a host port on loopback
     console_url: str  # public
-    issuer_backchannel_url: Input[str]
+    issuer_backchannel_url: str
+    issuer: pulumi.Resource  # waited for: MinIO that starts without its issuer does without single sign-on
     console_client: Client
     nodes: int
     drives: int
@@ -42,15 +43,15 @@ class ObjectStoreArgs:
 class Access:
     """MLflow's own way in: a user with a policy for the artifact bucket and nothing else."""
 
-    access_key: Output[str]
+    access_key: str
     secret_key: Output[str]  # secret
 
 
 class ObjectStore(pulumi.ComponentResource):
     """S3 for artifacts. People get in by Keycloak alone: their token's `policy` names what they may do."""
 
-    s3: Output[str]
-    """S3 and STS on the platform's network, host and port, any of the servers; resolves once they all are up."""
+    s3: str
+    """S3 and STS on the platform's network, host and port: any of the servers."""
     consoles: list[str]
     """The servers' consoles on the platform's network, host and port each."""
     bucket: Output[str]
@@ -65,7 +66,7 @@ class ObjectStore(pulumi.ComponentResource):
         self.root = {"user": _ROOT, "password": password(f"{name}-root", self)}
         nodes = [f"{name}-{number}" for number in range(1, args.nodes + 1)]
         servers = [self._server(number, node, args) for number, node in enumerate(nodes)]
-        self.s3 = Output.all(*[server.id for server in servers]).apply(lambda _: f"{name}:{_S3}")
+        self.s3 = f"{name}:{_S3}"
         self.consoles = [f"{node}:{_CONSOLE}" for node in nodes]
         self._on_server = ResourceOptions(parent=self, provider=self._administration(args, servers))
 
@@ -103,7 +104,7 @@ class ObjectStore(pulumi.ComponentResource):
                 alias=self._name,
                 interval="1s",
             ),
-            ResourceOptions(parent=self),
+            ResourceOptions(parent=self, depends_on=[args.issuer]),
         )
 
     def _drives(self, args: ObjectStoreArgs) -> list[str]:
@@ -114,9 +115,9 @@ class ObjectStore(pulumi.ComponentResource):
         return [f"http://{self._name}-{{1...{args.nodes}}}:{_S3}{paths}"]
 
     def _single_sign_on(self, args: ObjectStoreArgs) -> list[Output[str]]:
-        """The OpenID configuration named KEYCLOAK. Should Keycloak be down at the start, MinIO goes without it."""
+        """The OpenID configuration named KEYCLOAK."""
         options: dict[str, Input[str]] = {
-            "CONFIG_URL": Output.concat(args.issuer_backchannel_url, "/.well-known/openid-configuration"),
+            "CONFIG_URL": f"{args.issuer_backchannel_url}/.well-known/openid-configuration",
             "CLIENT_ID": args.console_client.client_id,
             "CLAIM_NAME": "policy",
             "SCOPES": "openid",
@@ -164,7 +165,7 @@ class ObjectStore(pulumi.ComponentResource):
         secret = password(f"{self._name}-{_TRACKING_USER}", self)
         policy = self._policy(_TRACKING_USER, bucket_policy(bucket, "write"))
         user = minio.IamUser(f"{self._name}-{_TRACKING_USER}", name=_TRACKING_USER, secret=secret, opts=self._on_server)
-        attached = minio.IamUserPolicyAttachment(
+        minio.IamUserPolicyAttachment(
             f"{self._name}-{_TRACKING_USER}", user_name=user.name, policy_name=policy.name, opts=self._on_server
         )
-        return Access(access_key=attached.user_name, secret_key=secret)
+        return Access(access_key=_TRACKING_USER, secret_key=secret)

@@ -12,7 +12,6 @@ from components.passwords import password
 
 TRACKING_AUDIENCE = "mlflow"
 _STORAGE_AUDIENCE = "minio"
-_LOGIN_CLIENT = "mlflow-client"
 
 # Keycloak's own default scopes: a client's list of scopes replaces them, so it has to name these too.
 _BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
@@ -49,10 +48,8 @@ class Realm(pulumi.ComponentResource):
     """A token says which groups its bearer is in, which MinIO policies follow from them, and whom it is for."""
 
     name = "mlflow"
-    ready: Output[str]
-    """The realm's name; resolves once its clients give complete tokens."""
     console: Client
-    login_client_id: Output[str]
+    login_client_id = "mlflow-client"
     passwords: dict[str, Output[str]]
     """Of the dev users, by name (secret)."""
 
@@ -67,19 +64,15 @@ class Realm(pulumi.ComponentResource):
         login = self._login_client()
         tracking_scope = self._tracking_scope(tracking)
         storage_scope = self._storage_scope(console)
-        scoped = [
-            self._default_scopes(TRACKING_AUDIENCE, tracking, tracking_scope, storage_scope),
-            self._default_scopes(_LOGIN_CLIENT, login, tracking_scope, storage_scope),
-            self._default_scopes(_STORAGE_AUDIENCE, console, storage_scope),  # of no use to MLflow
-        ]
+        self._default_scopes(TRACKING_AUDIENCE, tracking, tracking_scope, storage_scope)
+        self._default_scopes(self.login_client_id, login, tracking_scope, storage_scope)
+        self._default_scopes(_STORAGE_AUDIENCE, console, storage_scope)  # its tokens are of no use to MLflow
         self.passwords = {user: password(f"{name}-{user}", self) for user in args.dev_users}
         users = {user: self._user(user, secret) for user, secret in self.passwords.items()}
         for group, rights in args.groups.items():
             self._group(group, rights.policy, [users[member].username for member in rights.members])
 
         self.console = Client(console.client_id, console.client_secret)
-        self.login_client_id = login.client_id
-        self.ready = Output.all(*[scopes.realm_id for scopes in scoped]).apply(lambda realms: realms[0])
         self.register_outputs({"name": self.name})
 
     def _settings(self) -> keycloak.Realm:
@@ -132,9 +125,9 @@ class Realm(pulumi.ComponentResource):
     def _login_client(self) -> openid.Client:
         """People's machines: a code typed elsewhere, or a browser that comes back to a port of loopback (RFC 8252)."""
         return openid.Client(
-            f"{self._prefix}-{_LOGIN_CLIENT}",
+            f"{self._prefix}-{self.login_client_id}",
             realm_id=self._realm.id,
-            client_id=_LOGIN_CLIENT,
+            client_id=self.login_client_id,
             name="MLflow client",
             access_type="PUBLIC",
             standard_flow_enabled=True,
@@ -194,10 +187,8 @@ class Realm(pulumi.ComponentResource):
         )
         return scope
 
-    def _default_scopes(
-        self, name: str, client: openid.Client, *scopes: openid.ClientScope
-    ) -> openid.ClientDefaultScopes:
-        return openid.ClientDefaultScopes(
+    def _default_scopes(self, name: str, client: openid.Client, *scopes: openid.ClientScope) -> None:
+        openid.ClientDefaultScopes(
             f"{self._prefix}-{name}",
             realm_id=self._realm.id,
             client_id=client.id,

@@ -3,10 +3,11 @@
 import json
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 ImageSource = Literal["registry", "local"]
 Level = Literal["ADMIN", "MANAGE", "EDIT", "USE", "READ"]
@@ -16,6 +17,7 @@ CannedPolicy = Literal["consoleAdmin", "readwrite", "readonly", "writeonly", "di
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 Username = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+Address = Annotated[str, AfterValidator(lambda value: str(IPv4Address(value)))]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9!_.()-][A-Za-z0-9!_.()/-]*/$")]  # no wildcards, no policy variables
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -82,6 +84,7 @@ class Settings(Strict):
     prefix: Slug  # of container, volume and network names; by default mlflow-<stack>
     images: ImageSource  # by default what MLFLOW_PLATFORM_IMAGES says, else registry
     host: HostName = "localhost"
+    listen: Address = "127.0.0.1"  # where the public ports are opened; 0.0.0.0 for all of the host's addresses
     ports: Ports = Ports()
     keep_data: bool = True  # volumes outlive the stack
     storage: Storage = Storage()

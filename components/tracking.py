@@ -1,7 +1,6 @@
 """MLflow, with the plugin that lets in whoever Keycloak vouches for."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -31,34 +30,37 @@ class TrackingArgs:
     records: Connection
     permissions: Connection
     artifacts: Access
-    bucket: Input[str]
+    bucket: str
     region: str
-    object_store_url: Input[str]  # on the platform's network
+    object_store_url: str  # on the platform's network
     public_url: str
     public_object_store_url: str
     issuer: str
-    issuer_backchannel_url: Input[str]
-    login_client_id: Input[str]
-    teams: Mapping[str, str]
+    issuer_backchannel_url: str
+    login_client_id: str
+    teams: dict[str, str]
     workers: int
     memory_mb: int = 2048
 
 
 class Tracking(pulumi.ComponentResource):
-    """A tracking server that has no credential of anything but its own databases and its own bucket."""
+    """A tracking server that has no credential of anything but its own databases and its own bucket.
 
-    host: Output[str]
-    """Host and port on the platform's network; resolves once the server answers."""
+    To start it needs the databases only, so it does not wait for Keycloak and MinIO: it asks them at each request.
+    """
+
+    host: str
+    """Host and port on the platform's network."""
 
     def __init__(self, name: str, args: TrackingArgs, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:Tracking", name, None, opts)
-        server = args.network.service(
+        args.network.service(
             name,
             ServiceArgs(
                 image=args.image,
                 envs=[
                     f"MLFLOW_PLATFORM_CONFIG={_SETTINGS_FILE}",
-                    Output.concat("MLFLOW_S3_ENDPOINT_URL=", args.object_store_url),
+                    f"MLFLOW_S3_ENDPOINT_URL={args.object_store_url}",
                     f"AWS_REGION={args.region}",
                 ],
                 files={
@@ -70,12 +72,12 @@ class Tracking(pulumi.ComponentResource):
             ),
             ResourceOptions(parent=self),
         )
-        self.host = server.id.apply(lambda _: f"{name}:{_PORT}")
+        self.host = f"{name}:{_PORT}"
         self.register_outputs({"host": self.host})
 
-    def _settings(self, args: TrackingArgs) -> Output[str]:
+    def _settings(self, args: TrackingArgs) -> str:
         """What the plugin is told: where everything is and which group may do what. No secret."""
-        settings: dict[str, Input[object]] = {
+        settings = {
             "public_url": args.public_url,
             "issuer": args.issuer,
             "backchannel_url": args.issuer_backchannel_url,
@@ -85,11 +87,11 @@ class Tracking(pulumi.ComponentResource):
             "s3_endpoint": args.public_object_store_url,
             "s3_region": args.region,
             "bucket": args.bucket,
-            "teams": dict(args.teams),
+            "teams": args.teams,
             "workers": args.workers,
             "forwarded_allow_ips": "*",  # only the platform's network reaches the port, and only the gateway uses it
         }
-        return Output.all(**settings).apply(lambda resolved: json.dumps(resolved, indent=1, sort_keys=True))
+        return json.dumps(settings, indent=1)
 
     def _secrets(self, args: TrackingArgs, flask_key: Output[str]) -> Output[str]:
         """A file, so that `docker inspect` does not show what is in it."""
