@@ -61,7 +61,9 @@ class Database(pulumi.ComponentResource):
             sslmode="disable",  # over loopback
             opts=ResourceOptions(parent=self, depends_on=[server]),
         )
-        self.connections = {database: self._database(name, database, admin) for database in args.databases}
+        # Dropping a database of a server that goes would be one thing: losing the data on a volume that stays.
+        on_server = ResourceOptions(parent=self, provider=admin, retain_on_delete=args.network.keep_data)
+        self.connections = {database: self._database(name, database, on_server) for database in args.databases}
         self.register_outputs({})
 
     def _server(self, name: str, args: DatabaseArgs, superuser: Output[str]) -> docker.Container:
@@ -83,8 +85,7 @@ class Database(pulumi.ComponentResource):
             ResourceOptions(parent=self),
         )
 
-    def _database(self, name: str, database: str, admin: postgresql.Provider) -> Connection:
-        on_server = ResourceOptions(parent=self, provider=admin)
+    def _database(self, name: str, database: str, on_server: ResourceOptions) -> Connection:
         label = f"{name}-{database.replace('_', '-')}"
         secret = password(label, self)
         owner = postgresql.Role(label, name=database, login=True, password=secret, opts=on_server)

@@ -67,6 +67,7 @@ class Identity(pulumi.ComponentResource):
             f"{name}-realm",
             RealmArgs(
                 provider=self._administration(name, args, server),
+                keep_data=args.network.keep_data,
                 tracking_url=args.tracking_url,
                 console_url=args.console_url,
                 groups=args.groups,

@@ -29,10 +29,13 @@ class ServiceArgs:
 class Network(pulumi.ComponentResource):
     """One bridge network per stack. Whatever joins it is found by its service name and by nothing outside."""
 
+    keep_data: bool
+    """Whether what holds data, volumes and what the servers keep on them, outlives the stack."""
+
     def __init__(self, name: str, prefix: str, keep_data: bool, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:Network", name, None, opts)
+        self.keep_data = keep_data
         self._prefix = prefix
-        self._keep_data = keep_data
         self._labels = {"mlflow-platform.stack": pulumi.get_stack(), "mlflow-platform.prefix": prefix}
         self._bridge = docker.Network(
             name,
@@ -49,7 +52,7 @@ class Network(pulumi.ComponentResource):
             name,
             name=f"{self._prefix}-{name}",
             labels=[docker.VolumeLabelArgs(label=key, value=value) for key, value in self._labels.items()],
-            opts=ResourceOptions(parent=parent, retain_on_delete=self._keep_data),
+            opts=ResourceOptions(parent=parent, retain_on_delete=self.keep_data),
         )
 
     def service(self, name: str, args: ServiceArgs, opts: ResourceOptions) -> docker.Container:

@@ -68,7 +68,9 @@ class ObjectStore(pulumi.ComponentResource):
         servers = [self._server(number, node, args) for number, node in enumerate(nodes)]
         self.s3 = f"{name}:{_S3}"
         self.consoles = [f"{node}:{_CONSOLE}" for node in nodes]
-        self._on_server = ResourceOptions(parent=self, provider=self._administration(args, servers))
+        self._on_server = ResourceOptions(
+            parent=self, provider=self._administration(args, servers), retain_on_delete=args.network.keep_data
+        )
 
         bucket, versioning = self._bucket(args.bucket)
         policies = [self._policy(policy, document) for policy, document in args.policies.items()]
@@ -147,13 +149,14 @@ class ObjectStore(pulumi.ComponentResource):
         )
 
     def _bucket(self, name: str) -> tuple[minio.S3Bucket, minio.S3BucketVersioning]:
-        # Objects go with the bucket's volumes, which the settings may keep; the bucket alone is never emptied.
-        bucket = minio.S3Bucket(f"{self._name}-artifacts", bucket=name, acl="private", opts=self._on_server)
+        # Never deleted by itself: MinIO refuses that while artifacts are in it. It goes with its volumes, or stays with them.
+        opts = ResourceOptions.merge(self._on_server, ResourceOptions(retain_on_delete=True))
+        bucket = minio.S3Bucket(f"{self._name}-artifacts", bucket=name, acl="private", opts=opts)
         versioning = minio.S3BucketVersioning(
             f"{self._name}-artifacts",
             bucket=bucket.bucket,
             versioning_configuration=minio.S3BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-            opts=self._on_server,
+            opts=opts,
         )
         return bucket, versioning
 

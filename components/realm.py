@@ -30,6 +30,7 @@ class RealmArgs:
     """What a Realm needs. URLs are public ones, of MLflow and of MinIO's console, without a slash at the end."""
 
     provider: keycloak.Provider
+    keep_data: bool  # whether the realm outlives the stack
     tracking_url: str
     console_url: str
     groups: Mapping[str, Group]
@@ -56,7 +57,7 @@ class Realm(pulumi.ComponentResource):
     def __init__(self, name: str, args: RealmArgs, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:Realm", name, None, opts)
         self._prefix = name
-        self._opts = ResourceOptions(parent=self, provider=args.provider)
+        self._opts = ResourceOptions(parent=self, provider=args.provider, retain_on_delete=args.keep_data)
         self._realm = self._settings()
 
         tracking = self._tracking_client(args.tracking_url)

@@ -91,7 +91,7 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
     images.remember(paths, stack.name, stack.environment[images.VARIABLE])
     stack.up()
     done(f"up after {duration(time.monotonic() - started)}")
-    print(summary.of(stack.name, stack.outputs(secrets=False)))
+    print(summary.of(stack.name, stack.outputs(secrets=True)))
     return 0
 
 

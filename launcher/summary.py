@@ -12,10 +12,14 @@ _ADDRESSES = {
 
 
 def of(stack: str, outputs: Mapping[str, Any]) -> str:
-    """The text; no secret is in it."""
+    """The text; of the outputs' secrets it shows the users' names alone."""
     option = "" if stack == "dev" else f" --stack {stack}"
     lines = [f"  {title:<15}{outputs[name]}" for title, name in _ADDRESSES.items() if name in outputs]
-    if "dev_users" in outputs:
-        lines.append(f"  {'Users':<15}./platform outputs{option} --show-secrets   (dev_users: name and password)")
+    if users := outputs.get("dev_users"):
+        lines.append(f"  {'Users':<15}{', '.join(sorted(users))}")
+        lines.append(f"  {'Passwords':<15}./platform outputs{option} --show-secrets")
     lines.append(f"  {'Health':<15}./platform status{option}")
+    if uri := outputs.get("mlflow_tracking_uri"):
+        lines.append(f"  {'Next':<15}export MLFLOW_TRACKING_URI={uri}")
+        lines.append(f"  {'':<15}export MLFLOW_TRACKING_TOKEN=$(python examples/login.py)")
     return "\n".join(["", *lines])

@@ -156,8 +156,13 @@ def test_a_file_with_nothing_but_the_salt_is_removed(tmp_path: Path):
     assert not file.exists()
 
 
-def test_the_summary_names_every_address_and_no_secret():
-    outputs = {"mlflow_tracking_uri": "http://localhost:5000", "dev_users": "[secret]", "keycloak_url": "http://k"}
+def test_the_summary_names_every_address_and_user_and_no_secret():
+    outputs = {
+        "mlflow_tracking_uri": "http://localhost:5000",
+        "keycloak_url": "http://k",
+        "dev_users": {"dev": "hunter2", "ada": "hunter3"},
+        "minio_root": {"user": "root", "password": "hunter4"},
+    }
     text = summary.of("prod", outputs)
-    assert "http://localhost:5000" in text and "http://k" in text and "[secret]" not in text
+    assert "http://localhost:5000" in text and "http://k" in text and "ada, dev" in text and "hunter" not in text
     assert "./platform outputs --stack prod --show-secrets" in text
