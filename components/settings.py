@@ -2,12 +2,22 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+_IMAGES_VARIABLE = "MLFLOW_PLATFORM_IMAGES"
+
+
+def _address(value: str) -> str:
+    try:
+        return str(IPv4Address(value))
+    except ValueError:
+        raise ValueError(f"needs an IPv4 address of this machine, or 0.0.0.0, but it is {value!r}") from None
+
 
 ImageSource = Literal["registry", "local"]
 Level = Literal["ADMIN", "MANAGE", "EDIT", "USE", "READ"]
@@ -17,9 +27,9 @@ CannedPolicy = Literal["consoleAdmin", "readwrite", "readonly", "writeonly", "di
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 Username = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
-Address = Annotated[str, AfterValidator(lambda value: str(IPv4Address(value)))]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9!_.()-][A-Za-z0-9!_.()/-]*/$")]  # no wildcards, no policy variables
+Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -42,9 +52,12 @@ class Ports(Strict):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        ports = list(self.model_dump().values())
-        if twice := sorted({port for port in ports if ports.count(port) > 1}):
-            raise ValueError(f"each port may be used once, {twice[0]} is used twice")
+        users: dict[int, list[str]] = {}
+        for user, port in self.model_dump().items():
+            users.setdefault(port, []).append(user)
+        for port, names in users.items():
+            if len(names) > 1:
+                raise ValueError(f"{' and '.join(names)} are both {port}; each port may be used once")
         return self
 
 
@@ -96,7 +109,8 @@ class Settings(Strict):
     def _members_exist(self) -> Self:
         for group, team in self.teams.items():
             if unknown := sorted(set(team.members) - set(self.dev_users)):
-                raise ValueError(f"teams.{group}.members names {unknown[0]}, who is not in dev_users")
+                known = ", ".join(self.dev_users) or "empty"
+                raise ValueError(f"teams.{group}.members names {unknown[0]}, who is not in dev_users ({known})")
         return self
 
     def url(self, port: int) -> str:
@@ -110,63 +124,90 @@ class SettingsError(pulumi.RunError):
 
 def load() -> Settings:
     """The current stack's settings."""
-    return parse(
-        pulumi.get_project(), pulumi.get_stack(), pulumi.runtime.config.CONFIG.get() or pulumi_config(), os.environ
-    )
+    config = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.config.get_config_env()
+    encrypted = {key for key in config if pulumi.runtime.config.is_config_secret(key)}
+    return parse(pulumi.get_project(), pulumi.get_stack(), config, os.environ, encrypted)
 
 
-def pulumi_config() -> dict[str, str]:
-    """What the engine hands the program; the SDK reads it lazily, key by key."""
-    return pulumi.runtime.config.get_config_env()
-
-
-def parse(project: str, stack: str, config: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+def parse(
+    project: str,
+    stack: str,
+    config: Mapping[str, str],
+    environment: Mapping[str, str],
+    encrypted: Collection[str] = (),
+) -> Settings:
     """Settings from a stack's flat configuration, in which a structured value is JSON."""
-    keys = {key.removeprefix(f"{project}:"): value for key, value in config.items() if key.startswith(f"{project}:")}
-    tree: dict[str, Any] = {
-        "prefix": f"mlflow-{stack}".lower(),
-        "images": environment.get("MLFLOW_PLATFORM_IMAGES", "registry"),
-        **{key: _structured(value) for key, value in keys.items()},
+    if hidden := sorted(key for key in encrypted if key.startswith(f"{project}:")):
+        raise _unusable(stack, [f"{key}: is encrypted, but no setting is a secret; write it plainly" for key in hidden])
+    given = {
+        key.removeprefix(f"{project}:"): _structured(value)
+        for key, value in config.items()
+        if key.startswith(f"{project}:")
     }
+    defaults = {"prefix": f"mlflow-{stack}".lower(), "images": environment.get(_IMAGES_VARIABLE) or "registry"}
+    origins = {"prefix": "made from the stack's name", "images": f"from the variable {_IMAGES_VARIABLE}"}
     try:
-        return TypeAdapter(Settings).validate_python(tree)
+        return Settings.model_validate({**defaults, **given})
     except ValidationError as error:
-        raise SettingsError("\n".join([f"Pulumi.{stack}.yaml is not usable:", *_problems(project, error)])) from None
+        missing = {key: origin for key, origin in origins.items() if key not in given}
+        raise _unusable(stack, _problems(project, error, missing)) from None
 
 
 def _structured(value: str) -> Any:
-    """Pulumi hands lists, mappings, numbers and booleans over as JSON, and plain strings as they are."""
+    """Pulumi hands lists and mappings over as JSON, all else as text, from which pydantic reads what the field is."""
+    if not value.startswith(("[", "{")):
+        return value
     try:
         return json.loads(value)
     except json.JSONDecodeError:
         return value
 
 
-def _problems(project: str, error: ValidationError) -> list[str]:
-    return [f"  {_place(project, problem['loc'])}: {_complaint(problem)}" for problem in error.errors()]
+def _unusable(stack: str, problems: Iterable[str]) -> SettingsError:
+    title = f"The settings of stack {stack} (Pulumi.{stack}.yaml) are not usable:"
+    return SettingsError("\n  ".join([title, *problems]))
 
 
-def _place(project: str, location: tuple[int | str, ...]) -> str:
+def _problems(project: str, error: ValidationError, origins: Mapping[str, str]) -> list[str]:
+    return [
+        f"{_place(project, problem['loc'], origins)}: {_complaint(problem)}"
+        for problem in error.errors()
+        # Of a mapping the other branch of its union complains; that it is no name either is no help.
+        if not (_is_name_branch(problem["loc"]) and isinstance(problem["input"], dict))
+    ]
+
+
+def _is_name_branch(location: tuple[int | str, ...]) -> bool:
+    return bool(location) and str(location[-1]).startswith("literal[")
+
+
+def _place(project: str, location: tuple[int | str, ...], origins: Mapping[str, str]) -> str:
     # A union's branch names are pydantic's, not the user's.
     parts = [str(part) for part in location if not str(part).startswith(("literal[", "BucketAccess"))]
-    return f"{project}:{'.'.join(parts)}" if parts else project
+    path = ".".join(parts)
+    origin = f" ({origins[path]})" if path in origins else ""
+    return f"{project}:{path}{origin}" if parts else project
 
 
 def _complaint(problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key; known here: {', '.join(_known(problem['loc']))}"
-    if problem["type"] == "missing":
-        return "missing"
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    return f"{problem['msg']}, but it is {problem['input']!r}"
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown key; known here: {_keys(problem['loc'][:-1])}"
+        case "missing":
+            return "missing"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case "model_type":
+            return f"needs a mapping (of {_keys(problem['loc'])}), but it is {problem['input']!r}"
+        case _:
+            return f"{problem['msg']}, but it is {problem['input']!r}"
 
 
-def _known(location: tuple[int | str, ...]) -> list[str]:
-    names = [str(part) for part in location]
-    models: dict[str, type[Strict]] = {"ports": Ports, "storage": Storage, "tracking": Tracking}
-    if names[0] == "teams":
-        model: type[Strict] = BucketAccess if "BucketAccess" in names else Team
-    else:
-        model = models.get(names[0], Settings) if len(names) > 1 else Settings
-    return sorted(model.model_fields)
+def _keys(location: tuple[int | str, ...]) -> str:
+    """What a mapping at this place may hold."""
+    model: type[Strict] = Settings
+    if location and location[0] == "teams":
+        model = BucketAccess if "BucketAccess" in location else Team
+    elif location:
+        model = {"ports": Ports, "storage": Storage, "tracking": Tracking}[str(location[0])]
+    return ", ".join(sorted(model.model_fields))
