@@ -1,0 +1,110 @@
+"""What a stack file may say, and what a person reads when it says something else."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.settings import Settings, SettingsError, parse
+
+from .graph import PROJECT, stack_file
+
+CASES = Path(__file__).parent / "settings"
+LEAST = stack_file(CASES / "good" / "least.yaml")
+
+
+def cases(kind: str) -> list[Path]:
+    return sorted((CASES / kind).glob("*.yaml"))
+
+
+def read(path: Path) -> Settings:
+    return parse(PROJECT, "dev", stack_file(path), {})
+
+
+def complaint(config: dict[str, str], environment: dict[str, str], stack: str = "dev") -> str:
+    with pytest.raises(SettingsError) as raised:
+        parse(PROJECT, stack, config, environment)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("path", cases("good"), ids=lambda path: path.stem)
+def test_a_good_stack_file_is_taken(path: Path):
+    read(path)
+
+
+@pytest.mark.parametrize("path", cases("bad"), ids=lambda path: path.stem)
+def test_a_bad_stack_file_is_refused_naming_key_value_and_what_is_allowed(path: Path):
+    expected = yaml.safe_load(path.read_text())["expect"]
+    with pytest.raises(SettingsError) as raised:
+        read(path)
+    message = str(raised.value)
+    assert "Pulumi.dev.yaml" in message
+    assert [part for part in expected if str(part) not in message] == [], message
+
+
+def test_every_wrong_key_is_named_at_once():
+    message = complaint({f"{PROJECT}:prefx": "a", f"{PROJECT}:ports": '{"s3": 0}'}, {})
+    assert [f"{PROJECT}:{key}: " in message for key in ("prefx", "ports.s3", "teams")] == [True] * 3
+
+
+def test_the_file_with_every_key_has_every_key():
+    given = stack_file(CASES / "good" / "all-keys.yaml")
+    assert {key.removeprefix(f"{PROJECT}:") for key in given} == set(Settings.model_fields)
+
+
+def test_text_that_looks_like_something_else_stays_text():
+    settings = read(CASES / "good" / "names-like-numbers.yaml")
+    assert (settings.prefix, settings.host, settings.keep_data) == ("123", "true", False)
+    assert (settings.storage.bucket, settings.dev_users) == ("2024", ("42", "null"))
+
+
+def test_data_is_kept_unless_a_stack_says_otherwise():
+    assert parse(PROJECT, "prod", LEAST, {}).keep_data
+
+
+def test_the_public_ports_are_on_loopback_unless_a_stack_says_otherwise():
+    assert parse(PROJECT, "prod", LEAST, {}).listen == "127.0.0.1"
+
+
+def test_the_prefix_comes_from_the_stacks_name():
+    assert parse(PROJECT, "Prod", LEAST, {}).prefix == "mlflow-prod"
+
+
+def test_a_stacks_name_that_makes_no_prefix_is_named_as_the_cause():
+    message = complaint(LEAST, {}, stack="my_stack")
+    assert "mlflow-my_stack" in message
+    assert f"{PROJECT}:prefix (made from the stack's name)" in message
+
+
+def test_images_come_from_the_environment_where_the_stack_does_not_say():
+    assert parse(PROJECT, "dev", LEAST, {}).images == "registry"
+    assert parse(PROJECT, "dev", LEAST, {"MLFLOW_PLATFORM_IMAGES": "local"}).images == "local"
+
+
+def test_an_empty_variable_is_as_good_as_none():
+    assert parse(PROJECT, "dev", LEAST, {"MLFLOW_PLATFORM_IMAGES": ""}).images == "registry"
+
+
+def test_what_the_stack_says_of_images_goes_before_the_environment():
+    said = {**LEAST, f"{PROJECT}:images": "local"}
+    assert parse(PROJECT, "dev", said, {"MLFLOW_PLATFORM_IMAGES": "nonsense"}).images == "local"
+
+
+def test_a_wrong_variable_is_named_with_its_value():
+    message = complaint(LEAST, {"MLFLOW_PLATFORM_IMAGES": "docker"})
+    assert f"{PROJECT}:images (from the variable MLFLOW_PLATFORM_IMAGES)" in message
+    assert "'registry' or 'local', but it is 'docker'" in message
+
+
+@pytest.mark.parametrize("key", ["prefix", "password"])
+def test_an_encrypted_value_is_refused_and_never_shown(key: str):
+    config = {**LEAST, f"{PROJECT}:{key}": "Top Secret!"}
+    with pytest.raises(SettingsError) as raised:
+        parse(PROJECT, "dev", config, {}, encrypted={f"{PROJECT}:{key}", "docker:password"})
+    assert f"{PROJECT}:{key}: is encrypted" in str(raised.value)
+    assert "Top Secret" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_an_unknown_keys_value_is_not_shown_for_it_may_be_a_password():
+    assert "hunter2" not in complaint({**LEAST, f"{PROJECT}:password": "hunter2"}, {})
