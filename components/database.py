@@ -61,7 +61,7 @@ class Database(pulumi.ComponentResource):
             sslmode="disable",  # over loopback
             opts=ResourceOptions(parent=self, depends_on=[server]),
         )
-        # Dropping a database of a server that goes would be one thing: losing the data on a volume that stays.
+        # Where the volume stays, so do the databases on it.
         on_server = ResourceOptions(parent=self, provider=admin, retain_on_delete=args.network.keep_data)
         self.connections = {database: self._database(name, database, on_server) for database in args.databases}
         self.register_outputs({})

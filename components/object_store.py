@@ -149,7 +149,7 @@ class ObjectStore(pulumi.ComponentResource):
         )
 
     def _bucket(self, name: str) -> tuple[minio.S3Bucket, minio.S3BucketVersioning]:
-        # Never deleted by itself: MinIO refuses that while artifacts are in it. It goes with its volumes, or stays with them.
+        # Never deleted by itself, which MinIO refuses while artifacts are in it: it goes or stays with its volumes.
         opts = ResourceOptions.merge(self._on_server, ResourceOptions(retain_on_delete=True))
         bucket = minio.S3Bucket(f"{self._name}-artifacts", bucket=name, acl="private", opts=opts)
         versioning = minio.S3BucketVersioning(
