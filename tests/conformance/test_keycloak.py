@@ -19,7 +19,6 @@ from offline.providers.values import UNKNOWN
 from .harness import Case, Plugin, Refused, Resource, live
 from .stacks import Stack
 
-IMAGE = "mlflow-platform/keycloak:26.4.7"
 STARTING = 240.0
 
 REALM = "keycloak:index/realm:Realm"
@@ -38,13 +37,13 @@ BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
 
 
 @pytest.fixture(scope="module")
-def config() -> Iterator[dict[str, Any]]:
+def config(local_image: Callable[[str], str]) -> Iterator[dict[str, Any]]:
     """The provider's arguments for a Keycloak that lives as long as these tests."""
     password = secrets.token_hex(12)
     environment = {"KC_BOOTSTRAP_ADMIN_USERNAME": "admin", "KC_BOOTSTRAP_ADMIN_PASSWORD": password}
     anywhere: Any = ("127.0.0.1", None)
     container = docker.from_env().containers.run(
-        IMAGE,
+        local_image("keycloak"),
         ["start-dev", "--db=dev-mem"],  # in memory, so that no database is needed
         environment=environment,
         ports={"8080/tcp": anywhere},

@@ -23,8 +23,6 @@ from .containers import running
 from .harness import Case, Plugin, Refused, Resource, live
 from .stacks import Stack
 
-IMAGE = "mlflow-platform/minio:RELEASE.2025-04-22T22-12-26Z"
-
 BUCKET = "minio:index/s3Bucket:S3Bucket"
 VERSIONING = "minio:index/s3BucketVersioning:S3BucketVersioning"
 POLICY = "minio:index/iamPolicy:IamPolicy"
@@ -39,12 +37,12 @@ def _policy(*actions: str, bucket: str = "data", **layout: Any) -> str:
 
 
 @pytest.fixture(scope="session")
-def config() -> Iterator[dict[str, Any]]:
+def config(local_image: Callable[[str], str]) -> Iterator[dict[str, Any]]:
     """The provider's arguments for a server that lives as long as these tests; it may still be starting."""
     password = secrets.token_hex(12)
     secret = "/etc/root.env"
     with running(
-        IMAGE,
+        local_image("minio"),
         ["server", "/data"],
         port=9000,
         environment={"MINIO_CONFIG_ENV_FILE": secret},

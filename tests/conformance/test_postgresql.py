@@ -17,20 +17,22 @@ from .containers import running
 from .harness import Case, Plugin, Refused, Resource, live
 from .stacks import Stack
 
-IMAGE = "mlflow-platform/postgres:17"
-
 ROLE = "postgresql:index/role:Role"
 DATABASE = "postgresql:index/database:Database"
 GRANT = "postgresql:index/grant:Grant"
 
 
 @pytest.fixture(scope="session")
-def config() -> Iterator[dict[str, Any]]:
+def config(local_image: Callable[[str], str]) -> Iterator[dict[str, Any]]:
     """The provider's arguments for a server that lives as long as these tests; it may still be starting."""
     password = secrets.token_hex(12)
     secret = "/run/superuser"
     with running(
-        IMAGE, ["postgres"], port=5432, environment={"POSTGRES_PASSWORD_FILE": secret}, files={secret: password}
+        local_image("postgres"),
+        ["postgres"],
+        port=5432,
+        environment={"POSTGRES_PASSWORD_FILE": secret},
+        files={secret: password},
     ) as port:
         yield {"host": "127.0.0.1", "port": port, "username": "postgres", "password": password, "sslmode": "disable"}
 

@@ -9,26 +9,23 @@ from collections.abc import Callable, Iterator
 import docker
 import psycopg
 import pytest
-from docker.errors import DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.models.volumes import Volume
 
-IMAGE = "mlflow-platform/postgres:17"
 DATA = "/var/lib/postgresql/data"
 PASSWORD = "right horse"
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[docker.DockerClient]:
-    try:
-        client = docker.from_env()
-        client.images.get(IMAGE)
-    except ImageNotFound:
-        pytest.skip(f"{IMAGE} has not been built here")
-    except DockerException as error:
-        pytest.skip(f"no Docker: {error}")
+    client = docker.from_env()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def image(local_image: Callable[[str], str]) -> str:
+    return local_image("postgres")
 
 
 @pytest.fixture
@@ -42,13 +39,13 @@ Start = Callable[..., Container]
 
 
 @pytest.fixture
-def start(engine: docker.DockerClient, volume: Volume) -> Iterator[Start]:
+def start(engine: docker.DockerClient, image: str, volume: Volume) -> Iterator[Start]:
     """Starts a server on the volume, with an uploaded password file that root alone may read (unless told)."""
     started: list[Container] = []
 
     def start(password: str | None = PASSWORD, mode: int = 0o400, **options) -> Container:
         container = engine.containers.create(
-            IMAGE,
+            image,
             environment={"POSTGRES_PASSWORD_FILE": "/etc/superuser"} if password else {},
             volumes={volume.name: {"bind": DATA}},
             ports={"5432/tcp": ("127.0.0.1", 0)},  # any free one
@@ -95,11 +92,16 @@ def answer(connection: psycopg.Connection, question: str) -> str:
     return row[0]
 
 
-def shell(engine: docker.DockerClient, volume: Volume, script: str) -> None:
+@pytest.fixture
+def shell(engine: docker.DockerClient, image: str, volume: Volume) -> Callable[[str], None]:
     """Does something to the files of the volume while no server is on it."""
-    engine.containers.run(
-        IMAGE, ["sh", "-ec", script], volumes={volume.name: {"bind": DATA}}, working_dir=DATA, remove=True
-    )
+
+    def run(script: str) -> None:
+        engine.containers.run(
+            image, ["sh", "-ec", script], volumes={volume.name: {"bind": DATA}}, working_dir=DATA, remove=True
+        )
+
+    return run
 
 
 def refusal(container: Container) -> str:
@@ -147,20 +149,18 @@ def test_without_a_password_file_a_new_database_is_refused_in_one_sentence(start
     assert len(message.splitlines()) == 1
 
 
-def test_an_initdb_that_was_killed_is_done_again(engine: docker.DockerClient, volume: Volume, start: Start):
-    shell(engine, volume, "mkdir -p .initdb-running/base && echo 17 > .initdb-running/PG_VERSION")
+def test_an_initdb_that_was_killed_is_done_again(shell: Callable[[str], None], start: Start):
+    shell("mkdir -p .initdb-running/base && echo 17 > .initdb-running/PG_VERSION")
     with connect(start()) as connection:
         assert answer(connection, "show data_checksums") == "on"
 
 
-def test_a_move_that_was_killed_is_finished(engine: docker.DockerClient, volume: Volume, start: Start):
+def test_a_move_that_was_killed_is_finished(shell: Callable[[str], None], start: Start):
     server = start()
     with connect(server) as connection:
         connection.execute("create table kept as select 42 as n")
     server.stop(timeout=20)
-    shell(
-        engine, volume, "mkdir .initdb-done && mv PG_VERSION base pg_wal .initdb-done/ && chown postgres .initdb-done"
-    )
+    shell("mkdir .initdb-done && mv PG_VERSION base pg_wal .initdb-done/ && chown postgres .initdb-done")
 
     with connect(start()) as connection:
         assert answer(connection, "select n from kept") == 42
@@ -174,11 +174,11 @@ def test_a_move_that_was_killed_is_finished(engine: docker.DockerClient, volume:
     ],
 )
 def test_files_that_it_did_not_make_are_never_touched(
-    engine: docker.DockerClient, volume: Volume, start: Start, files: str, reason: str
+    shell: Callable[[str], None], start: Start, files: str, reason: str
 ):
-    shell(engine, volume, files)
+    shell(files)
     assert reason in refusal(start())
-    shell(engine, volume, f"test -s {files.split()[-1]}")
+    shell(f"test -s {files.split()[-1]}")
 
 
 def test_it_can_run_without_ever_being_root(start: Start):
