@@ -1,12 +1,14 @@
-"""The program's graphs, declared once per run: as the dev stack, from a registry, and as a cluster that keeps data."""
+"""The program's graphs, declared once per run: the dev stack with images of our own and of others, and a cluster."""
 
 import json
 
+import hypothesis
 import pytest
 
-from .graph import PROJECT, ROOT, Graph, declare, stack_file
+from .graph import DEV, PROJECT, Graph, declare
 
-DEV = {**stack_file(ROOT / "Pulumi.dev.yaml"), f"{PROJECT}:images": "local"}
+hypothesis.settings.register_profile("unit", deadline=None)  # a machine may be busy
+hypothesis.settings.load_profile("unit")
 
 
 @pytest.fixture(scope="session")
@@ -21,5 +23,6 @@ def pulled() -> Graph:
 
 @pytest.fixture(scope="session")
 def cluster() -> Graph:
-    storage = {"nodes": 4, "drives": 2}
-    return declare({**DEV, f"{PROJECT}:storage": json.dumps(storage), f"{PROJECT}:keep_data": "true"}, stack="prod")
+    """Four servers of two drives each, open to other machines; its data is kept."""
+    settings = {"storage": json.dumps({"nodes": 4, "drives": 2}), "keep_data": "true", "listen": "0.0.0.0"}
+    return declare({**DEV, **{f"{PROJECT}:{key}": value for key, value in settings.items()}}, stack="prod")

@@ -23,6 +23,9 @@ def stack_file(path: Path) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
 
 
+DEV = {**stack_file(ROOT / "Pulumi.dev.yaml"), f"{PROJECT}:images": "local"}
+
+
 @dataclass(frozen=True, eq=False)
 class Resource:
     """One registration; `inputs` are plain values, `secret` names those of them that hold a secret."""
@@ -117,14 +120,14 @@ class _Recorder(mocks.MockMonitor):
         return response
 
 
-def declare(config: Mapping[str, str], stack: str = "dev", preview: bool = False) -> Graph:
+def declare(config: Mapping[str, str], stack: str = "dev") -> Graph:
     """Runs __main__.py against mocks to its end, in a context of its own, so that no run sees another."""
-    return contextvars.Context().run(_declare, config, stack, preview)
+    return contextvars.Context().run(_declare, config, stack)
 
 
-def _declare(config: Mapping[str, str], stack: str, preview: bool) -> Graph:
+def _declare(config: Mapping[str, str], stack: str) -> Graph:
     recorder = _Recorder()
-    pulumi.runtime.set_mocks(recorder.mocks, project=PROJECT, stack=stack, preview=preview, monitor=recorder)
+    pulumi.runtime.set_mocks(recorder.mocks, project=PROJECT, stack=stack, monitor=recorder)
     pulumi.runtime.set_all_config(dict(config))
     outputs: dict[str, Any] = {}
     secret: set[str] = set()

@@ -1,0 +1,129 @@
+"""What holds for every container of the platform, whatever runs in it."""
+
+import re
+
+import pytest
+
+from .graph import Graph, Resource
+
+NAMES = ["gateway", "keycloak", "minio-1", "mlflow", "postgres"]
+
+
+@pytest.fixture(params=NAMES)
+def container(request: pytest.FixtureRequest, dev: Graph) -> Resource:
+    return dev.container(request.param)
+
+
+def test_these_are_all_the_containers(dev: Graph):
+    assert sorted(container.name for container in dev.of(":Container")) == NAMES
+
+
+def test_it_counts_as_made_once_its_healthcheck_passes(container: Resource):
+    check = container.inputs["healthcheck"]
+    assert check["tests"][0] == "CMD"
+    assert len(check["tests"]) > 1
+    assert (container.inputs["wait"], container.inputs["mustRun"]) == (True, True)
+
+
+def test_its_start_period_is_written_as_go_prints_it_so_that_a_refresh_sees_no_difference(container: Resource):
+    check = container.inputs["healthcheck"]
+    seconds = int(container.inputs["waitTimeout"])
+    assert check["startPeriod"] == (f"{seconds // 60}m{seconds % 60}s" if seconds >= 60 else f"{seconds}s")
+
+
+def test_it_comes_back_after_a_crash_or_a_restart_of_the_machine(container: Resource):
+    assert container.inputs["restart"] == "unless-stopped"
+
+
+def test_its_memory_is_limited_and_so_is_its_swap(container: Resource):
+    assert container.inputs["memory"] >= 64
+    assert container.inputs["memory"] == container.inputs["memorySwap"]
+
+
+def test_its_log_is_rotated(container: Resource):
+    assert container.inputs["logDriver"] == "json-file"
+    assert container.inputs["logOpts"].keys() == {"max-size", "max-file"}
+
+
+def test_it_gains_no_privileges_and_loses_some(container: Resource):
+    assert container.inputs["securityOpts"] == ["no-new-privileges"]
+    capabilities = container.inputs["capabilities"]
+    assert "CAP_NET_RAW" in capabilities["drops"]
+    assert all(name.startswith("CAP_") for names in capabilities.values() for name in names)
+    assert not container.inputs.get("privileged")
+    assert container.inputs.get("user") != "root"
+
+
+def test_it_sees_nothing_of_the_host(container: Resource):
+    assert container.inputs["networkMode"] == "bridge"
+    assert all("hostPath" not in volume for volume in container.inputs.get("volumes", []))
+    assert not container.inputs.keys() & {"pidMode", "ipcMode", "devices", "mounts", "hosts"}
+
+
+def test_it_is_named_after_the_stack_and_labelled(container: Resource):
+    labels = {label["label"]: label["value"] for label in container.inputs["labels"]}
+    assert container.inputs["name"] == f"mlflow-dev-{container.name}"
+    assert labels == {"mlflow-platform.stack": "dev", "mlflow-platform.prefix": "mlflow-dev"}
+
+
+def test_it_is_found_by_its_name_on_the_stacks_own_network_alone(container: Resource):
+    (network,) = container.inputs["networksAdvanced"]
+    assert network["name"] == "mlflow-dev"
+    assert container.name in network["aliases"]
+    assert container.inputs["hostname"] == container.name
+
+
+def test_it_runs_the_very_image_that_was_built(container: Resource, dev: Graph):
+    built = {f"sha256:built-{image.name}": image for image in dev.of(":Image")}
+    image = built[container.inputs["image"]]
+    assert image in dev.before(container)
+    assert image.inputs["skipPush"]
+    assert re.fullmatch(r"linux/\w+", image.inputs["build"]["platform"])  # unset, every preview asks the daemon
+
+
+def test_it_runs_the_very_image_that_was_pulled(container: Resource, pulled: Graph):
+    image = pulled.container(container.name).inputs["image"]
+    if container.name == "mlflow":  # of which there is no upstream
+        assert image == "sha256:built-mlflow"
+    else:
+        assert image.removeprefix("sha256:pulled-") in {image.name for image in pulled.of(":RemoteImage")}
+
+
+def test_only_the_gateway_publishes_ports_on_anything_but_loopback(cluster: Graph):
+    published = {
+        (container.name, port["ip"])
+        for container in cluster.of(":Container")
+        for port in container.inputs.get("ports", [])
+    }
+    assert published == {
+        ("gateway", "0.0.0.0"),
+        ("keycloak", "127.0.0.1"),
+        ("minio-1", "127.0.0.1"),
+        ("postgres", "127.0.0.1"),
+    }
+
+
+def test_each_server_that_pulumi_administers_has_one_port_for_it(dev: Graph):
+    ports = {name: [port["external"] for port in dev.container(name).inputs.get("ports", [])] for name in NAMES}
+    assert ports == {
+        "gateway": [5000, 8080, 9000, 9001],
+        "keycloak": [18080],
+        "minio-1": [19000],
+        "mlflow": [],
+        "postgres": [15432],
+    }
+
+
+def test_upstream_images_are_pinned_and_stay_when_a_stack_goes(pulled: Graph):
+    for image in pulled.of(":RemoteImage"):
+        tag = image.inputs["name"].rpartition(":")[2]
+        assert re.search(r"\d", tag), image.inputs["name"]
+        assert image.inputs["keepLocally"]
+
+
+def test_data_outlives_the_stack_where_the_settings_say_so(cluster: Graph):
+    assert [volume.name for volume in cluster.of(":Volume") if not volume.kept] == []
+
+
+def test_data_goes_with_the_dev_stack(dev: Graph):
+    assert [volume.name for volume in dev.of(":Volume") if volume.kept] == []

@@ -1,0 +1,105 @@
+"""What NGINX is told: everything passes as it flows, and nothing that is secret is logged."""
+
+import re
+
+import pytest
+
+from .graph import Graph
+
+
+@pytest.fixture
+def configuration(dev: Graph) -> str:
+    return without_comments(dev.upload("gateway", "/etc/nginx/nginx.conf"))
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r"#.*", "", text)
+
+
+def directives(text: str, name: str) -> list[str]:
+    return [" ".join(value.split()) for value in re.findall(rf"^\s*{name}\s+([^;]*);", text, re.MULTILINE)]
+
+
+def sites(text: str) -> dict[str, str]:
+    """What is listened on, and where it is passed to."""
+    blocks = re.findall(r"server \{(.*?)\n    \}", text, re.DOTALL)
+    return {directives(block, "listen")[0]: (directives(block, r"set \$upstream") or [""])[0] for block in blocks}
+
+
+def test_every_brace_is_closed(configuration: str):
+    assert configuration.count("{") == configuration.count("}")
+    assert "{{" not in configuration
+
+
+def test_each_port_leads_to_its_service(configuration: str, dev: Graph):
+    assert sites(configuration) == {
+        "5000": "mlflow:5000",
+        "8080": "keycloak:8080",
+        "9000": "minio:9000",
+        "9001": "$console",
+        "127.0.0.1:8000": "",
+    }
+    inside = {port["internal"] for port in dev.container("gateway").inputs["ports"]}
+    assert {str(int(port)) for port in inside} == sites(configuration).keys() - {"127.0.0.1:8000"}
+
+
+def test_no_log_shows_a_query_a_header_or_a_cookie_for_they_hold_codes_and_tokens(configuration: str):
+    (written,) = directives(configuration, "log_format")
+    harmless = "remote_addr time_iso8601 request_method uri status body_bytes_sent request_time upstream_addr"
+    assert set(re.findall(r"\$(\w+)", written)) <= set(harmless.split())
+    name = written.split()[0]
+    assert set(directives(configuration, "access_log")) == {f"/dev/stdout {name}", "off"}
+    assert directives(configuration, "error_log") == ["/dev/stderr crit"]  # lesser errors quote the request
+
+
+def test_no_upload_is_too_large_or_too_slow(configuration: str):
+    assert directives(configuration, "client_max_body_size") == ["0"]
+    for timeout in ("proxy_read_timeout", "proxy_send_timeout", "client_body_timeout", "send_timeout"):
+        assert directives(configuration, timeout) == ["1h"]
+
+
+def test_everything_is_passed_on_as_it_flows(configuration: str):
+    assert directives(configuration, "proxy_buffering") == ["off"]
+    assert directives(configuration, "proxy_request_buffering") == ["off"]
+
+
+def test_websockets_pass(configuration: str):
+    assert directives(configuration, "proxy_http_version") == ["1.1"]
+    headers = directives(configuration, "proxy_set_header")
+    assert {"Upgrade $http_upgrade", "Connection $connection_upgrade"} <= set(headers)
+    assert re.search(r"map \$http_upgrade \$connection_upgrade \{\s*default upgrade;", configuration)
+
+
+def test_a_client_cannot_say_where_it_comes_from(configuration: str):
+    headers = set(directives(configuration, "proxy_set_header"))
+    # With the port, which MinIO's signatures and MLflow's check of hosts are about.
+    assert {"Host $http_host", "X-Forwarded-For $remote_addr", "X-Forwarded-Proto $scheme"} <= headers
+
+
+def test_headers_are_set_in_one_place_for_a_second_place_would_forget_the_first(configuration: str):
+    inside_a_site = re.findall(r"server \{.*?\n    \}", configuration, re.DOTALL)
+    assert not any("proxy_set_header" in site for site in inside_a_site)
+
+
+def test_nothing_is_written_outside_of_tmp_for_it_runs_as_nobody_in_particular(configuration: str):
+    for path in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
+        assert directives(configuration, f"{path}_temp_path") == [f"/tmp/{path}"]
+    assert directives(configuration, "pid") == ["/tmp/nginx.pid"]
+
+
+def test_a_service_that_restarted_is_found_at_its_new_address(configuration: str):
+    (resolver,) = directives(configuration, "resolver")
+    assert resolver.startswith("127.0.0.11 valid=5s")
+    assert set(directives(configuration, "proxy_pass")) == {"http://$upstream"}  # a variable, so looked up anew
+
+
+def test_each_client_has_one_of_the_consoles_for_good(cluster: Graph):
+    configuration = without_comments(cluster.upload("gateway", "/etc/nginx/nginx.conf"))
+    shares = re.search(r"split_clients \$remote_addr \$console \{(.*?)\}", configuration, re.DOTALL)
+    assert shares
+    assert re.findall(r"(\S+)\s+(\S+);", shares[1]) == [
+        ("25.00%", "minio-1:9001"),
+        ("25.00%", "minio-2:9001"),
+        ("25.00%", "minio-3:9001"),
+        ("*", "minio-4:9001"),
+    ]

@@ -1,0 +1,112 @@
+"""What PostgreSQL, MinIO and MLflow are told."""
+
+import json
+
+import pytest
+
+from .graph import Graph
+
+
+@pytest.mark.parametrize("database", ["keycloak", "mlflow", "mlflow_auth"])
+def test_a_database_is_its_own_roles_and_the_public_may_not_connect(dev: Graph, database: str):
+    name = f"postgres-{database.replace('_', '-')}"
+    owner = dev.the(":Role", name).inputs
+    assert dev.the("database:Database", name).inputs["owner"] == owner["name"] == database
+    assert owner["login"]
+    assert not owner.keys() & {"superuser", "createDatabase", "createRole", "roles"}
+    public = dev.the(":Grant", f"{name}-public").inputs
+    assert (public["role"], public["database"], public["objectType"]) == ("public", database, "database")
+    assert public["privileges"] == []
+
+
+def test_one_minio_has_one_drive(dev: Graph):
+    server = dev.container("minio-1").inputs
+    assert server["command"] == ["server", "/data1", "--address", ":9000", "--console-address", ":9001"]
+    assert [volume["containerPath"] for volume in server["volumes"]] == ["/data1"]
+
+
+def test_every_node_of_a_cluster_names_all_drives_of_all_nodes(cluster: Graph):
+    nodes = [f"minio-{number}" for number in (1, 2, 3, 4)]
+    commands = [cluster.container(node).inputs["command"] for node in nodes]
+    assert commands == [
+        [
+            "server",
+            "http://minio-{1...4}:9000/data{1...2}",
+            "--address",
+            ":9000",
+            "--console-address",
+            ":9001",
+        ]
+    ] * len(nodes)
+
+
+def test_every_node_has_drives_of_its_own_and_a_name_that_all_share(cluster: Graph):
+    volumes = []
+    for number in (1, 2, 3, 4):
+        server = cluster.container(f"minio-{number}").inputs
+        assert server["networksAdvanced"][0]["aliases"] == [f"minio-{number}", "minio"]
+        assert [volume["containerPath"] for volume in server["volumes"]] == ["/data1", "/data2"]
+        volumes += [volume["volumeName"] for volume in server["volumes"]]
+    assert len(set(volumes)) == 8
+
+
+def test_all_nodes_have_the_same_root_and_the_same_issuer(cluster: Graph):
+    nodes = [cluster.container(f"minio-{number}").inputs for number in (1, 2, 3, 4)]
+    assert all(node["envs"] == nodes[0]["envs"] and node["uploads"] == nodes[0]["uploads"] for node in nodes)
+
+
+def test_people_get_into_minio_by_keycloak(dev: Graph):
+    told = dict(line.split("=", 1) for line in dev.container("minio-1").inputs["envs"])
+    issuer = "http://keycloak:8080/realms/mlflow"
+    assert told["MINIO_IDENTITY_OPENID_CONFIG_URL_KEYCLOAK"] == f"{issuer}/.well-known/openid-configuration"
+    assert told["MINIO_IDENTITY_OPENID_CLIENT_ID_KEYCLOAK"] == "minio"
+    assert told["MINIO_IDENTITY_OPENID_CLAIM_NAME_KEYCLOAK"] == "policy"
+    assert told["MINIO_IDENTITY_OPENID_REDIRECT_URI_KEYCLOAK"] == "http://localhost:9001/oauth_callback"
+
+
+def test_the_bucket_is_private_keeps_versions_and_is_never_emptied(dev: Graph):
+    (bucket,) = dev.of(":S3Bucket")
+    assert (bucket.inputs["bucket"], bucket.inputs["acl"]) == ("mlflow", "private")
+    assert not bucket.inputs.get("forceDestroy")
+    (versioning,) = dev.of(":S3BucketVersioning")
+    assert versioning.inputs["versioningConfiguration"] == {"status": "Enabled"}
+
+
+def test_every_policy_that_a_group_names_is_there(dev: Graph):
+    canned = {"consoleAdmin", "readwrite", "readonly", "writeonly", "diagnostics"}
+    named = {group.inputs["attributes"]["policy"] for group in dev.of(":Group")}
+    assert named - canned <= {policy.inputs["name"] for policy in dev.of(":IamPolicy")}
+
+
+def test_mlflow_is_told_where_everything_is_and_who_may_do_what(dev: Graph):
+    told = json.loads(dev.upload("mlflow", "/etc/mlflow-platform/server.json"))
+    assert told == {
+        "public_url": "http://localhost:5000",
+        "issuer": "http://localhost:8080/realms/mlflow",
+        "backchannel_url": "http://keycloak:8080/realms/mlflow",
+        "audience": "mlflow",
+        "client_id": "mlflow-client",
+        "sts_endpoint": "http://minio:9000",
+        "s3_endpoint": "http://localhost:9000",
+        "s3_region": "us-east-1",
+        "bucket": "mlflow",
+        "teams": {"platform-admins": "ADMIN", "model-developers": "EDIT", "model-viewers": "READ"},
+        "workers": 2,
+        "forwarded_allow_ips": "*",
+    }
+
+
+def test_mlflows_secrets_are_one_value_a_line_for_a_shell(dev: Graph):
+    lines = dev.upload("mlflow", "/run/secrets/mlflow.env").splitlines()
+    secrets = dict(line.split("=", 1) for line in lines)
+    assert secrets.keys() == {
+        "MLFLOW_BACKEND_STORE_URI",
+        "MLFLOW_PLATFORM_AUTH_DATABASE_URI",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY",
+    }
+    assert secrets["MLFLOW_BACKEND_STORE_URI"] == (
+        "postgresql+psycopg://mlflow:made-up-postgres-mlflow@postgres:5432/mlflow"
+    )
+    assert secrets["AWS_ACCESS_KEY_ID"] == dev.of(":IamUser")[0].inputs["name"]
