@@ -1,12 +1,13 @@
-"""Serves a provider to the engine, with the two things that the SDK's own `server.main` leaves out.
+"""Serves a provider to the engine, with the three things that the SDK's own `server.main` leaves out.
 
 Errors reach the user as their own sentence (the SDK lets gRPC wrap them in "Unexpected <class ...>"), and a resource
 that was made but did not come up is reported as such (ErrorResourceInitFailed in pulumi's provider.proto), so that the
-engine keeps it in the state.
+engine keeps it in the state. And a plugin whose engine is gone, were it killed, ends as well.
 """
 
 import asyncio
 import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from .base import StandIn
 
 _engine: engine_pb2_grpc.EngineStub | None = None
+
+_WATCH = 1.0  # seconds between two looks whether the engine still lives
 
 
 def engine_log(urn: str) -> Callable[[str, bool], None]:
@@ -99,10 +102,13 @@ def serve(provider: "StandIn") -> None:
 
 async def _serve(provider: "StandIn", engine_address: str) -> None:
     global _engine
+    parent = os.getppid()
     _engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine_address))
     server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider, engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)
-    await server.wait_for_termination()
+    while os.getppid() == parent:
+        await asyncio.sleep(_WATCH)
+    os._exit(1)  # nobody is left to tell, so nothing that still runs in a thread is waited for

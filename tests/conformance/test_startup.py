@@ -1,4 +1,4 @@
-"""A plugin's start-up counts in every `pulumi up`, so it loads nothing that only a server needs."""
+"""How a plugin begins and ends: its start-up counts in every `pulumi up`, and it must not outlive its engine."""
 
 import json
 import subprocess
@@ -26,3 +26,12 @@ def test_a_plugin_started_by_hand_says_who_starts_it(package: str):
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode != 0
     assert run.stderr.strip() == f"pulumi-resource-{package} is started by the Pulumi engine, with the engine's address"
+
+
+def test_a_plugin_ends_when_its_engine_was_killed():
+    plugin = f"{sys.executable} -m offline.providers.random 127.0.0.1:1"
+    engine = subprocess.Popen(["sh", "-c", f"{plugin} & wait"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert engine.stdout is not None
+    assert int(engine.stdout.readline()) > 0, "the plugin tells its port when it is ready"
+    engine.kill()
+    engine.communicate(timeout=10)  # until the last process that holds the output has ended
