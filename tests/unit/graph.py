@@ -73,7 +73,7 @@ class Graph:
         return next(upload["content"] for upload in uploads if upload["file"] == path)
 
 
-class _Servers(pulumi.runtime.Mocks):
+class Servers(pulumi.runtime.Mocks):
     """What the providers would answer: the inputs, and what the servers make up themselves."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -99,7 +99,7 @@ class _Recorder(mocks.MockMonitor):
     """The engine's side, which keeps every request: mocks alone do not see dependencies, providers or options."""
 
     def __init__(self):
-        super().__init__(_Servers())
+        super().__init__(Servers())
         self.recorded: list[Resource] = []
 
     def RegisterResource(self, request: Any) -> Any:

@@ -35,8 +35,12 @@ def allows(policy: str, action: str, resource: str, prefix: str = "") -> bool:
     )
 
 
-@given(ACCESS, PREFIXES.filter(len), KEYS)
-def test_nothing_is_allowed_outside_of_the_prefixes(access: Literal["read", "write"], prefixes: list[str], key: str):
+@given(ACCESS, PREFIXES.filter(len), KEYS, st.booleans(), st.data())
+def test_nothing_is_allowed_outside_of_the_prefixes(
+    access: Literal["read", "write"], prefixes: list[str], key: str, nested: bool, data: st.DataObject
+):
+    if nested:
+        key += "/" + data.draw(st.sampled_from(prefixes)) + "x"
     assume(not any(key.startswith(prefix) for prefix in prefixes))
     policy = bucket_policy(BUCKET, access, prefixes)
     assert not [action for action in READS + WRITES if allows(policy, action, f"{BUCKET}/{key}")]

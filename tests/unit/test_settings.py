@@ -1,13 +1,15 @@
 """What a stack file may say, and what a person reads when it says something else."""
 
+import contextvars
 from pathlib import Path
 
+import pulumi
 import pytest
 import yaml
 
-from components.settings import Settings, SettingsError, parse
+from components.settings import Settings, SettingsError, load, parse
 
-from .graph import PROJECT, stack_file
+from .graph import DEV, PROJECT, Servers, declare, stack_file
 
 CASES = Path(__file__).parent / "settings"
 LEAST = stack_file(CASES / "good" / "least.yaml")
@@ -108,3 +110,18 @@ def test_an_encrypted_value_is_refused_and_never_shown(key: str):
 
 def test_an_unknown_keys_value_is_not_shown_for_it_may_be_a_password():
     assert "hunter2" not in complaint({**LEAST, f"{PROJECT}:password": "hunter2"}, {})
+
+
+def test_a_wrong_key_fails_the_program_before_it_registers_anything():
+    with pytest.raises(SettingsError, match=f"{PROJECT}:prefx: unknown key"):
+        declare({**DEV, f"{PROJECT}:prefx": "x"})
+
+
+def test_the_program_knows_which_of_its_settings_are_encrypted():
+    def program():
+        pulumi.runtime.set_mocks(Servers(), project=PROJECT)
+        pulumi.runtime.set_all_config({**DEV, f"{PROJECT}:host": "Top Secret!"}, secret_keys=[f"{PROJECT}:host"])
+        load()
+
+    with pytest.raises(SettingsError, match=f"{PROJECT}:host: is encrypted"):
+        contextvars.Context().run(program)
