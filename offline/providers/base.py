@@ -45,11 +45,33 @@ from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from . import checks, diffs
-from .schema import MISSING, CheckError, InitFailed, Prop, ProviderError, ResourceType, log, log_with
-from .server import engine_log, serve
+from .schema import (
+    MISSING,
+    CheckError,
+    InitFailed,
+    Interrupted,
+    Prop,
+    ProviderError,
+    ResourceType,
+    log,
+    pause,
+    under_engine,
+)
+from .server import EngineLog, serve
 from .values import UNKNOWN, canonical, is_zero, plain, without_internals, wrap
 
-__all__ = ["CheckError", "InitFailed", "Prop", "ProviderError", "ResourceType", "StandIn", "log", "serve"]
+__all__ = [
+    "CheckError",
+    "InitFailed",
+    "Interrupted",
+    "Prop",
+    "ProviderError",
+    "ResourceType",
+    "StandIn",
+    "log",
+    "pause",
+    "serve",
+]
 
 T = TypeVar("T")
 
@@ -75,6 +97,7 @@ class StandIn(sdk.Provider):
         self._config: dict[str, Any] = {}
         self._client: Any = None
         self._connecting = threading.Lock()
+        self._stopped = threading.Event()
         self._threads = ThreadPoolExecutor(_PARALLEL)
 
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
@@ -148,6 +171,10 @@ class StandIn(sdk.Provider):
         state = plain(request.properties)
         await self._run(request.urn, lambda: type_.delete(self.client(), request.resource_id, state))
 
+    async def cancel(self) -> None:
+        """Ends what is being waited for; the engine calls it once, for good, when it is told to stop."""
+        self._stopped.set()
+
     def client(self) -> Any:
         """The client, made at the first call; a failed attempt is made again at the next."""
         with self._connecting:
@@ -156,9 +183,9 @@ class StandIn(sdk.Provider):
             return self._client
 
     async def _run(self, urn: str, action: Callable[[], T]) -> T:
-        """Runs a blocking call in a thread, where `log` reports on the given resource."""
+        """Runs a blocking call in a thread, where `log` reports on the given resource and `pause` heeds `cancel`."""
         context = contextvars.copy_context()
-        context.run(log_with, engine_log(urn))
+        context.run(under_engine, EngineLog(urn), self._stopped)
         return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, action)
 
     def type_of(self, urn: str) -> ResourceType:

@@ -1,5 +1,6 @@
-"""The vocabulary of the stand-ins: a property, a resource type, and the errors either may raise."""
+"""The vocabulary of the stand-ins: a property, a resource type, its errors, and how it talks with the engine."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ class ResourceType:
     """One resource type: data first, then create, read, update and delete.
 
     The four methods run in a worker thread, get plain Python values (secrets opened, numbers without a fraction as int)
-    and return plain outputs. They may call `base.log` to report progress and raise `ProviderError` for whatever the
-    reader can put right.
+    and return plain outputs. They may call `base.log` to report progress, wait with `base.pause`, and raise
+    `ProviderError` for whatever the reader can put right.
     """
 
     token: ClassVar[str]
@@ -116,14 +117,33 @@ class InitFailed(ProviderError):
         self.reasons = list(reasons)
 
 
-_log: ContextVar[Callable[[str, bool], None]] = ContextVar("log", default=lambda message, ephemeral: None)
+class Interrupted(ProviderError):
+    """The engine was told to stop (Ctrl-C) while something was waited for."""
 
 
-def log(message: str, *, ephemeral: bool = True) -> None:
-    """Reports progress on the resource at hand: ephemeral messages show only in its live status line."""
-    _log.get()(message, ephemeral)
+Report = Callable[[str, bool], None]  # takes a message, and whether it is a detail
+
+_report: ContextVar[Report] = ContextVar("report", default=lambda message, detail: None)
+_stopped: ContextVar[threading.Event | None] = ContextVar("stopped", default=None)
 
 
-def log_with(send: Callable[[str, bool], None]) -> None:
-    """Makes `log` in the current context report through the given function."""
-    _log.set(send)
+def log(message: str, *, detail: bool = False) -> None:
+    """Reports progress on the resource at hand, in its status line; without a terminal each message is a line.
+
+    Hence a message that repeats the last one is dropped (the CLI itself counts the seconds), and so is a detail that
+    comes within a few seconds of another message.
+    """
+    _report.get()(message, detail)
+
+
+def pause(seconds: float) -> None:
+    """Waits, as between two looks at a server; raises `Interrupted` at once when the engine is told to stop."""
+    stopped = _stopped.get() or threading.Event()
+    if stopped.wait(seconds):
+        raise Interrupted("interrupted before it was done; run the same command again to go on")
+
+
+def under_engine(report: Report, stopped: threading.Event) -> None:
+    """Makes `log` and `pause` in the current context heed the given engine."""
+    _report.set(report)
+    _stopped.set(stopped)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -27,17 +28,25 @@ if TYPE_CHECKING:
 
 _engine: engine_pb2_grpc.EngineStub | None = None
 
+_DETAILS = 5.0  # seconds of silence before a detail is worth a message
 _WATCH = 1.0  # seconds between two looks whether the engine still lives
 
 
-def engine_log(urn: str) -> Callable[[str, bool], None]:
-    """A function that sends messages about one resource to the engine; without an engine they are dropped."""
+class EngineLog:
+    """Sends messages about one resource to the engine, as few as tell the whole; without an engine they are dropped."""
 
-    def send(message: str, ephemeral: bool) -> None:
-        if _engine is not None and message:
-            _engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=ephemeral))
+    def __init__(self, urn: str):
+        self._urn = urn
+        self._last = ""
+        self._sent = -_DETAILS
 
-    return send
+    def __call__(self, message: str, detail: bool) -> None:
+        now = time.monotonic()
+        if not message or message == self._last or (detail and now - self._sent < _DETAILS):
+            return
+        self._last, self._sent = message, now
+        if _engine is not None:
+            _engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=self._urn, ephemeral=True))
 
 
 class Servicer(ProviderServicer):

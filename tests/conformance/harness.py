@@ -136,6 +136,10 @@ class Plugin:
     def delete(self, made: Resource) -> None:
         self._call("Delete", proto.DeleteRequest(urn=_urn(made.token), id=made.id, properties=_struct(made.outputs)))
 
+    def cancel(self) -> None:
+        """What Ctrl-C makes the engine call, from any thread; the provider is of no use afterwards."""
+        asyncio.run(self.provider.cancel())
+
     def _read(self, token: str, request: proto.ReadRequest) -> Resource | None:
         answer = self._call("Read", request)
         if not answer.id:

@@ -1,10 +1,14 @@
 """What the base gives every resource type, on one made for these tests."""
 
+import threading
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from offline.providers.base import CheckError, InitFailed, Prop, ProviderError, ResourceType, StandIn
+from offline.providers import server
+from offline.providers.base import CheckError, InitFailed, Prop, ProviderError, ResourceType, StandIn, log, pause
 from offline.providers.values import UNKNOWN
 
 from .harness import Plugin, Refused, Resource
@@ -42,6 +46,12 @@ class Thing(ResourceType):
             raise InitFailed("id-1", {**inputs, "region": "here"}, ["it is broken"])
         if inputs.get("kind") == "bug":
             raise ZeroDivisionError("oh")
+        if inputs.get("kind") == "slow":
+            pause(60)
+        if inputs.get("kind") == "talkative":
+            for message in ("step 1", "step 1", "step 2"):
+                log(message)
+                log(f"a detail of {message}", detail=True)
         client[inputs["name"]] = inputs
         return "id-1", {"kind": "plain", **inputs, "region": "here", "token": "t", "version": 1}
 
@@ -185,6 +195,29 @@ def test_what_was_made_but_did_not_come_up_stays_in_the_state(plugin: Plugin):
 def test_a_fault_of_the_stand_in_says_where(plugin: Plugin):
     with pytest.raises(Refused, match=r"^ZeroDivisionError in test_base\.py:\d+: oh$"):
         thing(plugin, kind="bug")
+
+
+def test_what_is_waited_for_ends_when_the_engine_is_told_to_stop(plugin: Plugin):
+    threading.Timer(0.2, plugin.cancel).start()
+    begun = time.monotonic()
+    with pytest.raises(Refused, match="^interrupted before it was done; run the same command again to go on$"):
+        thing(plugin, kind="slow")
+    assert time.monotonic() - begun < 2
+
+
+def test_the_status_line_says_each_step_once(plugin: Plugin, monkeypatch: pytest.MonkeyPatch):
+    sent = []
+    monkeypatch.setattr(server, "_engine", SimpleNamespace(Log=sent.append))
+    thing(plugin, kind="talkative")
+    assert [(request.message, request.ephemeral) for request in sent] == [("step 1", True), ("step 2", True)]
+
+
+def test_a_detail_is_told_after_a_silence(plugin: Plugin, monkeypatch: pytest.MonkeyPatch):
+    sent = []
+    monkeypatch.setattr(server, "_engine", SimpleNamespace(Log=sent.append))
+    monkeypatch.setattr(server, "_DETAILS", 0)
+    thing(plugin, kind="talkative")
+    assert "a detail of step 2" in [request.message for request in sent]
 
 
 def test_a_type_that_there_is_no_stand_in_for_is_named(plugin: Plugin):

@@ -1,13 +1,18 @@
 """The docker stand-in against the real daemon, with a tiny image of its own on the platform's base."""
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from offline.providers.base import StandIn
 from offline.providers.docker import PROVIDER, context
+from offline.providers.docker.api import connect
+from offline.providers.docker.container import Container
 
 from .harness import Case, Plugin, Refused, Resource, live
 
@@ -212,6 +217,29 @@ def test_an_unhealthy_container_fails_but_stays_to_be_replaced(plugin: Plugin, p
         plugin.create(CONTAINER, inputs)
     assert failed.value.partial is not None, "the engine is told that the container exists"
     assert plugin.diff(failed.value.partial, inputs).kind == "replace (delete first)"
+
+
+def test_an_interrupted_wait_for_health_ends_soon_and_is_taken_up_by_the_next_update(plugin: Plugin, prefix: str):
+    told_to_stop = Plugin(StandIn("docker", PROVIDER.version, [Container()], connect))
+    starting = {"tests": ["CMD", "test", "-e", "/ready"], "interval": "1s", "startPeriod": "1m0s"}
+    inputs = container(prefix, healthcheck=starting, wait=True, mustRun=True)
+    threading.Timer(1.5, told_to_stop.cancel).start()
+    begun = time.monotonic()
+    with pytest.raises(Refused, match="the wait for container .* to become healthy was interrupted") as failed:
+        told_to_stop.create(CONTAINER, inputs)
+    assert time.monotonic() - begun < 1.5 + 2
+
+    made = failed.value.partial
+    assert made is not None, "the engine is told that the container exists"
+    refreshed = plugin.refresh(made)
+    assert refreshed is not None
+    difference = plugin.diff(refreshed, inputs)
+    assert (difference.kind, difference.roots) == ("update", {"mustRun"})
+    ready = plugin.client.exec_create(made.id, ["touch", "/ready"])["Id"]
+    plugin.client.exec_start(ready)
+    healthy = plugin.update(refreshed, inputs)
+    assert plugin.client.inspect_container(made.id)["State"]["Health"]["Status"] == "healthy"
+    assert plugin.diff(healthy, inputs).kind == "none"
 
 
 def test_a_port_in_use_is_named_and_nothing_is_left_behind(plugin: Plugin, prefix: str):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..base import Prop, ProviderError, log
+from ..base import Prop, ProviderError, log, pause
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -96,9 +96,10 @@ def present_image(client: "APIClient", name: str, platform: str | None = None) -
     repository, tag = _split(name)
     with doing(f"pull image {name}"):
         for event in client.pull(repository, tag=tag, platform=platform, stream=True, decode=True):
+            pause(0)
             if "error" in event:
                 raise ProviderError(f"cannot pull image {name}: {event['error']}")
-            log(f"{name}: {event.get('status', '')}")
+            log(f"{name}: {event.get('status', '')}", detail=True)
     pulled = local_image(client, name)
     if pulled is None:
         raise ProviderError(f"cannot pull image {name}: the registry has none for this machine's platform")

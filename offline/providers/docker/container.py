@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..base import CheckError, InitFailed, ProviderError, ResourceType, log
+from ..base import CheckError, InitFailed, Interrupted, ProviderError, ResourceType, log, pause
 from ..values import UNKNOWN
 from . import container_spec as spec
 from . import durations
@@ -141,7 +141,13 @@ class Container(ResourceType):
         if inputs.get("attach"):
             client.wait(id, timeout=None)
         elif inputs.get("wait"):
-            self._become_healthy(client, id, inputs)
+            try:
+                self._become_healthy(client, id, inputs)
+            except Interrupted:
+                # it may well become healthy; the sign for the next update to go on waiting
+                outputs = {**self._outputs(client, id, inputs), "mustRun": False}
+                said = f"the wait for container {inputs['name']} to become healthy was interrupted"
+                raise InitFailed(id, outputs, [f"{said}; the next up takes it up again"]) from None
         elif inputs["mustRun"]:
             give_up = time.monotonic() + _SETTLE
             while time.monotonic() < give_up:
@@ -152,6 +158,7 @@ class Container(ResourceType):
                 time.sleep(0.1)
 
     def _become_healthy(self, client: Any, id: str, inputs: dict[str, Any]) -> None:
+        log(f"waiting for {inputs['name']} to become healthy")
         started = time.monotonic()
         while True:
             state = client.inspect_container(id)["State"]
@@ -165,8 +172,7 @@ class Container(ResourceType):
                 probes = state.get("Health", {}).get("Log") or []
                 probe = f"; its healthcheck last said: {probes[-1]['Output'].strip()}" if probes else ""
                 self._fail(client, id, inputs, f"was not healthy within {waited} s, but {status}{probe}")
-            log(f"waiting for {inputs['name']} to become healthy ({waited} s)")
-            time.sleep(0.2)
+            pause(0.2)
 
     def _fail(self, client: Any, id: str, inputs: dict[str, Any], said: str) -> NoReturn:
         """The container stays as it is, to be looked at; without its image in the state it is replaced next time."""

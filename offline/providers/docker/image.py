@@ -6,7 +6,7 @@ import re
 from collections import deque
 from typing import Any
 
-from ..base import CheckError, Prop, ProviderError, ResourceType, log
+from ..base import CheckError, Prop, ProviderError, ResourceType, log, pause
 from ..values import UNKNOWN, has_unknown
 from . import context
 from .api import doing
@@ -124,6 +124,7 @@ def _build(client: Any, name: str, build: dict[str, Any]) -> None:
             timeout=3600,  # between two lines of a silent step
         )
         for event in events:
+            pause(0)
             for line in _COLOURS.sub("", event.get("stream", "")).splitlines():
                 if line.startswith("Step "):
                     step = line
@@ -131,7 +132,7 @@ def _build(client: Any, name: str, build: dict[str, Any]) -> None:
                     log(step)
                 elif line.strip() and not line.startswith((" ---> ", "Removing intermediate container")):
                     output.append(line)
-                    log(f"{step.split(' : ')[0]}: {line}")
+                    log(f"{step.split(' : ')[0]}: {line}", detail=True)
             if "error" in event:
                 tail = "".join(f"\n    {line}" for line in output)
                 raise ProviderError(
@@ -148,7 +149,7 @@ def _push(client: Any, name: str, registry: dict[str, Any]) -> str:
             if "error" in event:
                 raise ProviderError(f"cannot push image {name}: {event['error']}")
             digest = event.get("aux", {}).get("Digest", digest)
-            log(f"{name}: {event.get('status', '')}")
+            log(f"{name}: {event.get('status', '')}", detail=True)
     if not digest:
         raise ProviderError(f"cannot push image {name}: the registry gave no digest for it")
     repository = name.rsplit(":", 1)[0] if ":" in name.rsplit("/", 1)[-1] else name

@@ -1,9 +1,8 @@
 """Docker networks."""
 
-import time
 from typing import Any
 
-from ..base import Prop, ProviderError, ResourceType
+from ..base import Prop, ProviderError, ResourceType, pause
 from .api import LABELS, doing, label_list, label_map
 
 _IPAM_CONFIG = {
@@ -77,7 +76,7 @@ class Network(ResourceType):
                 except APIError as error:
                     if "has active endpoints" not in str(error):
                         raise
-                time.sleep(0.2)
+                pause(0.2)
         raise ProviderError(
             f"network {state.get('name', id)} is still in use by containers outside this stack; remove those"
         )

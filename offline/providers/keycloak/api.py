@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from offline.providers.base import ProviderError, log
+from offline.providers.base import ProviderError, log, pause
 
 START_PATIENCE = 30.0
 """Seconds that a server which does not answer yet is given to come up."""
@@ -94,7 +94,7 @@ class AdminApi:
                         f"Keycloak at {self._url} does not answer ({_reason(error)}): start it or correct the url."
                     ) from error
                 log(f"waiting for Keycloak at {self._url}")
-                time.sleep(1)
+                pause(1)
 
 
 def _loopback_without_proxy() -> None:

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
-from ..base import ProviderError
+from ..base import ProviderError, pause
 
 STARTING = 60.0
 """Seconds that a server may take to start once its port is open."""
@@ -134,7 +134,7 @@ class Server:
                 patience = STARTING if starting else ABSENT if "refused" in said else 0
                 if time.monotonic() - begun > patience:
                     raise ProviderError(f"{self._where} cannot be used: {_last_line(said)}") from None
-                time.sleep(0.5)
+                pause(0.5)
 
 
 def _keyword(word: str) -> sql.SQL:
