@@ -68,9 +68,7 @@ class ObjectStore(pulumi.ComponentResource):
         servers = [self._server(number, node, args) for number, node in enumerate(nodes)]
         self.s3 = f"{name}:{_S3}"
         self.consoles = [f"{node}:{_CONSOLE}" for node in nodes]
-        self._on_server = ResourceOptions(
-            parent=self, provider=self._administration(args, servers), retain_on_delete=args.network.keep_data
-        )
+        self._on_server = ResourceOptions(parent=self, provider=self._administration(args, servers))
 
         bucket, versioning = self._bucket(args.bucket)
         policies = [self._policy(policy, document) for policy, document in args.policies.items()]

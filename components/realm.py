@@ -57,8 +57,8 @@ class Realm(pulumi.ComponentResource):
     def __init__(self, name: str, args: RealmArgs, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:Realm", name, None, opts)
         self._prefix = name
-        self._opts = ResourceOptions(parent=self, provider=args.provider, retain_on_delete=args.keep_data)
-        self._realm = self._settings()
+        self._opts = ResourceOptions(parent=self, provider=args.provider)
+        self._realm = self._settings(args.keep_data)
 
         tracking = self._tracking_client(args.tracking_url)
         console = self._console_client(args.console_url)
@@ -76,7 +76,8 @@ class Realm(pulumi.ComponentResource):
         self.console = Client(console.client_id, console.client_secret)
         self.register_outputs({"name": self.name})
 
-    def _settings(self) -> keycloak.Realm:
+    def _settings(self, keep: bool) -> keycloak.Realm:
+        # The realm alone is kept: a group or a user that leaves the stack file loses its rights in any stack.
         return keycloak.Realm(
             self._prefix,
             realm=self.name,
@@ -92,7 +93,7 @@ class Realm(pulumi.ComponentResource):
                     permanent_lockout=False, max_login_failures=30, wait_increment_seconds=60
                 )
             ),
-            opts=self._opts,
+            opts=ResourceOptions.merge(self._opts, ResourceOptions(retain_on_delete=keep)),
         )
 
     def _tracking_client(self, url: str) -> openid.Client:

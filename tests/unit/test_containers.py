@@ -119,11 +119,3 @@ def test_upstream_images_are_pinned_and_stay_when_a_stack_goes(pulled: Graph):
         tag = image.inputs["name"].rpartition(":")[2]
         assert re.search(r"\d", tag), image.inputs["name"]
         assert image.inputs["keepLocally"]
-
-
-def test_data_outlives_the_stack_where_the_settings_say_so(cluster: Graph):
-    assert [volume.name for volume in cluster.of(":Volume") if not volume.kept] == []
-
-
-def test_data_goes_with_the_dev_stack(dev: Graph):
-    assert [volume.name for volume in dev.of(":Volume") if volume.kept] == []
