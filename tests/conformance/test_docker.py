@@ -153,6 +153,38 @@ def test_a_container_lives(plugin: Plugin, prefix: str):
     )
 
 
+def test_what_the_image_says_stands_where_the_container_is_silent(plugin: Plugin, prefix: str, tmp_path: Path):
+    (tmp_path / "Dockerfile").write_text(f'FROM {BASE}\nUSER 1000:1000\nWORKDIR /srv\nCMD ["sleep", "600"]\n')
+    build = {"context": str(tmp_path), "platform": "linux/amd64"}
+    image = plugin.create(IMAGE, {"imageName": f"{prefix}/own:dev", "skipPush": True, "build": build})
+    inputs = {"name": f"{prefix}-c", "image": image.outputs["repoDigest"], "stopSignal": "SIGKILL", "mustRun": False}
+    live(plugin, Case(CONTAINER, inputs, replace={**inputs, "user": "0"}, unimportable={"image", "mustRun"}))
+
+    made = plugin.create(CONTAINER, inputs)
+    config = plugin.client.inspect_container(made.id)["Config"]
+    assert (config["User"], config["WorkingDir"]) == ("1000:1000", "/srv")
+    assert plugin.diff(made, {**inputs, "workingDir": "/"}).kind == "replace (delete first)"
+
+
+def test_the_volumes_without_a_name_go_with_their_container(plugin: Plugin, prefix: str):
+    def unnamed(**inputs: Any) -> tuple[Resource, str]:
+        made = plugin.create(CONTAINER, started(prefix, volumes=[{"containerPath": "/data"}], **inputs))
+        return made, plugin.client.inspect_container(made.id)["Mounts"][0]["Name"]
+
+    def present(volume: str) -> bool:
+        return any(found["Name"] == volume for found in plugin.client.volumes()["Volumes"] or [])
+
+    made, volume = unnamed()
+    assert present(volume)
+    plugin.delete(made)
+    assert not present(volume)
+
+    made, volume = unnamed(removeVolumes=False)
+    plugin.delete(made)
+    assert present(volume), "they are kept where the program says so"
+    plugin.client.remove_volume(volume)
+
+
 def test_limits_and_restart_policy_reach_the_running_container(plugin: Plugin, prefix: str):
     made = plugin.create(CONTAINER, container(prefix, memory=64, memorySwap=64))
     plugin.update(made, container(prefix, memory=96, memorySwap=96, restart="always"))

@@ -59,7 +59,7 @@ def start(engine: docker.DockerClient, image: str, volume: Volume) -> Iterator[S
 
     yield start
     for container in started:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
 
 
 def upload(container: Container, name: str, content: str, mode: int) -> None:
