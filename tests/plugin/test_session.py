@@ -34,6 +34,11 @@ def test_the_callers_own_token_buys_credentials(server: Server) -> None:
     assert (form["WebIdentityToken"], form["DurationSeconds"]) == (token, "900")
 
 
+@pytest.mark.parametrize("team", ["viewers", "users", "editors"])
+def test_who_may_only_read_gets_credentials_too(server: Server, team: str) -> None:
+    assert server.as_member(team, "POST", SESSION).status_code == 200
+
+
 @pytest.mark.parametrize(("remaining", "asked"), [(1, 900), (300, 900), (1800, 1800), (90_000, 3600)])
 def test_credentials_outlive_a_token_by_a_quarter_of_an_hour_at_most(remaining: float, asked: int) -> None:
     assert duration(remaining) == asked

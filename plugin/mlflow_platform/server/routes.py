@@ -16,9 +16,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ADMINISTRATION = re.compile(r"/signup|/mlflow/+(users|roles)/")
 _ASSISTANT = re.compile(r"/mlflow/+assistant")
 
-# Requests that only read, although they are sent as POST (route table of mlflow 3.17.2).
+# Requests that only read, although they are sent as POST (route table of mlflow 3.17.2, and our own).
 _READING_POSTS = re.compile(
     r"/graphql"
+    r"|/api/2\.0/mlflow-platform/session"  # credentials that can do what the caller's teams can
     r"|/ajax-api/3\.0/jobs/search"
     r"|/(ajax-)?api/\d\.\d/mlflow/("
     r"(experiments|runs|traces|logged-models|issues|datasets|prompt-optimization/jobs)/search"
