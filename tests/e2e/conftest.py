@@ -1,0 +1,115 @@
+"""One stack for all of these tests, and people who use it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from tests.e2e import keycloak
+from tests.e2e.stack import ROOT, Stack
+
+
+@contextmanager
+def brought_up(directory: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Stack]:
+    """A stack for as long as the block runs; whatever is left of it afterwards is an error."""
+    stack = Stack(directory, settings)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        try:
+            stack.destroy()
+        finally:
+            left = stack.clear()
+    assert not left, f"destroy left {', '.join(left)}"
+
+
+@dataclass
+class Platform:
+    """A stack from its users' side. What it hands out is remembered: nobody else may ever see it again."""
+
+    stack: Stack
+    outputs: dict[str, Any]
+    handed_out: set[str] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return self.outputs["mlflow_tracking_uri"]
+
+    def token(self, user: str) -> str:
+        """An access token, by the browser's way."""
+        outputs = self.outputs
+        token = keycloak.token(outputs["oidc_issuer_url"], outputs["client_id"], user, outputs["dev_users"][user])
+        self.handed_out.add(token)
+        return token
+
+    def ask(self, token: str, method: str, path: str, **options: Any) -> httpx.Response:
+        """A request to MLflow."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.request(method, self.url + path, headers=headers, timeout=30, trust_env=False, **options)
+
+    def session(self, token: str) -> dict[str, str]:
+        """Credentials for the object store."""
+        answer = self.ask(token, "POST", "/api/2.0/mlflow-platform/session")
+        assert answer.status_code == 200, answer.text
+        session = answer.json()
+        self.handed_out |= {session["secret_key"], session["session_token"]}
+        return session
+
+    def s3(self, token: str) -> Any:
+        """A boto3 client with the bearer's own credentials."""
+        session = self.session(token)
+        return boto3.client(
+            "s3",
+            endpoint_url=session["endpoint"],
+            region_name=session["region"],
+            aws_access_key_id=session["access_key"],
+            aws_secret_access_key=session["secret_key"],
+            aws_session_token=session["session_token"],
+        )
+
+    def objects(self, token: str) -> set[str]:
+        """The keys of all artifacts."""
+        pages = self.s3(token).get_paginator("list_objects_v2").paginate(Bucket=self.outputs["artifact_bucket"])
+        return {found["Key"] for page in pages for found in page.get("Contents", [])}
+
+    def environment(self, token: str = "") -> dict[str, str]:
+        """What a user's shell exports, without anything that this process happens to have."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MLFLOW_"))}
+        return {**clean, "MLFLOW_TRACKING_URI": self.url, **({"MLFLOW_TRACKING_TOKEN": token} if token else {})}
+
+    def example(self, script: str, token: str) -> str:
+        """Runs a script of examples/ in a process of its own; what it prints."""
+        command = [sys.executable, str(ROOT / "examples" / script)]
+        done = subprocess.run(
+            command, env=self.environment(token), cwd=self.stack.backend, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def has_pulumi() -> None:
+    if not shutil.which("pulumi"):
+        pytest.fail("there is no pulumi on PATH: run these tests with ./platform test, which makes one")
+
+
+@pytest.fixture(scope="session")
+def platform(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with brought_up(tmp_path_factory.mktemp("platform")) as stack:
+        yield Platform(stack, stack.outputs())
+
+
+@pytest.fixture(scope="session")
+def trained(platform: Platform) -> str:
+    """What a developer's training run printed; its model is registered."""
+    return platform.example("train_digits.py", platform.token("dev"))

@@ -1,0 +1,165 @@
+"""The platform as a stack of its own: the real program under the real CLI, with state and settings in a folder."""
+
+import json
+import secrets
+import socket
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+from docker.models.containers import Container
+from pulumi import automation
+from pulumi.automation.events import EngineEvent
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "mlflow-platform"
+_PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "images", "plugin")
+_PORTS = ("mlflow", "keycloak", "s3", "console", "admin_postgres", "admin_keycloak", "admin_minio")
+
+
+class UpdateFailed(Exception):
+    """What the engine says about it, in which secrets are masked already."""
+
+
+class Stack:
+    """One stack with the dev stack's teams, on ports of its own; every verb is a run of the CLI."""
+
+    def __init__(
+        self, directory: Path, settings: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None
+    ):
+        self.name = f"e2e-{secrets.token_hex(3)}"
+        self.passphrase = secrets.token_hex(16)
+        self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        self.backend = directory / "backend"
+        self.backend.mkdir(parents=True)
+        # The engine writes to the stack's settings, so they lie beside a program of links and not in the checkout.
+        program = directory / "program"
+        program.mkdir()
+        for part in _PROGRAM:
+            (program / part).symlink_to(ROOT / part)
+        dev = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+        own = {f"{PROJECT}:{key}": value for key, value in {"ports": self.ports, **(settings or {})}.items()}
+        (program / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump({"config": {**dev, **own}}))
+        self._stack = automation.create_stack(
+            stack_name=self.name,
+            work_dir=str(program),
+            opts=automation.LocalWorkspaceOptions(
+                env_vars={
+                    "PULUMI_BACKEND_URL": f"file://{self.backend}",
+                    "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
+                    "PULUMI_SKIP_UPDATE_CHECK": "true",
+                    "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+                    **(env or {}),
+                }
+            ),
+        )
+
+    def up(self) -> Counter[str]:
+        """Counts what was done, by kind: create, same, update, replace, delete."""
+        errors = _Errors()
+        try:
+            done = self._stack.up(color="never", show_secrets=False, on_event=errors)
+        except automation.CommandError:
+            raise UpdateFailed(str(errors)) from None  # the command's own output is long, and repeats this
+        return _counted(done.summary.resource_changes)
+
+    def preview(self) -> Counter[str]:
+        errors = _Errors()
+        try:
+            return _counted(self._stack.preview(color="never", on_event=errors).change_summary)
+        except automation.CommandError:
+            raise UpdateFailed(str(errors)) from None
+
+    def refresh(self) -> Counter[str]:
+        return _counted(self._stack.refresh(color="never", show_secrets=False).summary.resource_changes)
+
+    def destroy(self) -> None:
+        errors = _Errors()
+        try:
+            self._stack.destroy(color="never", show_secrets=False, on_event=errors)
+        except automation.CommandError:
+            raise UpdateFailed(str(errors)) from None
+
+    def outputs(self) -> dict[str, Any]:
+        return {name: output.value for name, output in self._stack.outputs().items()}
+
+    def passwords(self) -> dict[str, str]:
+        """Everything that the stack made up as a secret, by the resource that holds it."""
+        deployment = self._stack.export_stack().deployment or {}
+        found: dict[str, str] = {}
+        for resource in deployment["resources"]:
+            outputs = resource.get("outputs", {})
+            for secret in ("result", "clientSecret"):
+                if password := json.loads(outputs.get(secret, {"plaintext": "null"})["plaintext"]):
+                    found[resource["urn"].split("::")[-1]] = password
+        return found
+
+    def state_files(self) -> list[Path]:
+        """The state as it lies on the disk, with its history and backups."""
+        return [file for file in self.backend.rglob("*") if file.is_file()]
+
+    def containers(self) -> list[Container]:
+        """In the order of their names, stopped ones too."""
+        listed = docker.from_env().containers.list(all=True, filters={"label": f"mlflow-platform.stack={self.name}"})
+        return sorted(listed, key=lambda container: str(container.name))
+
+    def container(self, service: str) -> Container:
+        return docker.from_env().containers.get(f"mlflow-{self.name}-{service}")
+
+    def run(self, service: str, command: list[str]) -> str:
+        """Runs a command in a service's container; what it prints."""
+        done = subprocess.run(
+            ["docker", "exec", str(self.container(service).name), *command], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def clear(self) -> list[str]:
+        """Removes what destroy left behind, and says what that was."""
+        host = docker.from_env()
+        label = {"label": f"mlflow-platform.stack={self.name}"}
+        left = [f"container {container.name}" for container in self.containers()]
+        for container in self.containers():
+            container.remove(force=True, v=True)
+        for kind, listed in (
+            ("network", host.networks.list(filters=label)),
+            ("volume", host.volumes.list(filters=label)),
+        ):
+            for thing in listed:
+                left.append(f"{kind} {thing.name}")
+                thing.remove()
+        return left
+
+
+class _Errors:
+    """Collects the engine's own diagnostics of severity error."""
+
+    def __init__(self) -> None:
+        self._messages: list[str] = []
+
+    def __call__(self, event: EngineEvent) -> None:
+        found = event.diagnostic_event
+        if found and found.severity == "error":
+            self._messages.append(f"{found.urn or 'pulumi'}: {found.message.strip()}")
+
+    def __str__(self) -> str:
+        return "\n".join(self._messages) or "the engine names no error"
+
+
+def free_ports(count: int) -> list[int]:
+    """Below the range from which the kernel takes ports of clients, who could take one while a container restarts."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = 20000 + secrets.randbelow(12000)
+        with socket.socket() as probe:
+            if port not in ports and probe.connect_ex(("127.0.0.1", port)):
+                ports.append(port)
+    return ports
+
+
+def _counted(changes: Mapping[Any, int] | None) -> Counter[str]:
+    return Counter({str(getattr(kind, "value", kind)): count for kind, count in (changes or {}).items() if count})

@@ -1,0 +1,88 @@
+"""A data scientist's day: log in, train, register, load elsewhere; and where her credentials end."""
+
+import subprocess
+import sys
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
+
+from tests.e2e import keycloak
+from tests.e2e.conftest import Platform
+from tests.e2e.stack import ROOT
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_developer_trains_a_model_that_predicts_in_another_process(platform: Platform, trained: str):
+    assert "accuracy 0.9" in trained
+    read, truth = platform.example("predict_digits.py", platform.token("dev")).splitlines()
+    agreed = [one == other for one, other in zip(read.split()[1:], truth.split()[1:], strict=True)]
+    assert agreed.count(True) >= 8
+
+
+def test_what_was_logged_is_in_mlflow_and_the_artifacts_are_in_minio(platform: Platform, trained: str):
+    token, run_id = platform.token("dev"), trained.split()[1].rstrip(":")
+    data = platform.ask(token, "GET", f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]["data"]
+    assert {param["key"] for param in data["params"]} == {"C", "max_iter"}
+    assert [metric["key"] for metric in data["metrics"]] == ["accuracy"]
+    files = {key.rpartition("/")[2] for key in platform.objects(token)}
+    assert {"MLmodel", "requirements.txt"} <= files
+    assert any(name.startswith("model.") for name in files)
+
+
+def test_the_device_login_prints_a_token_that_mlflow_takes(platform: Platform):
+    login = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples/login.py")],
+        env=platform.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert login.stderr
+    page = login.stderr.readline().split()[1]
+    keycloak.approve_device(page, "dev", platform.outputs["dev_users"]["dev"])
+    token = login.communicate(timeout=30)[0].strip()
+    platform.handed_out.add(token)
+    user = platform.ask(token, "GET", "/api/2.0/mlflow/users/current").json()
+    assert "dev" in str(user)
+
+
+def test_a_developers_credentials_open_the_artifact_bucket_and_nothing_else_in_minio(platform: Platform):
+    root = boto3.client(
+        "s3",
+        endpoint_url=platform.outputs["s3_endpoint_url"],
+        region_name=platform.outputs["s3_region"],
+        aws_access_key_id=platform.outputs["minio_root"]["user"],
+        aws_secret_access_key=platform.outputs["minio_root"]["password"],
+    )
+    root.create_bucket(Bucket="somebody-elses")
+    root.put_object(Bucket="somebody-elses", Key="key", Body=b"theirs")
+
+    s3 = platform.s3(platform.token("dev"))
+    attempts = [
+        lambda: s3.list_objects_v2(Bucket="somebody-elses"),
+        lambda: s3.get_object(Bucket="somebody-elses", Key="key"),
+        lambda: s3.put_object(Bucket="somebody-elses", Key="other", Body=b"mine"),
+        lambda: s3.create_bucket(Bucket="a-bucket-of-mine"),
+        lambda: s3.delete_bucket(Bucket=platform.outputs["artifact_bucket"]),
+        lambda: s3.put_bucket_versioning(
+            Bucket=platform.outputs["artifact_bucket"], VersioningConfiguration={"Status": "Suspended"}
+        ),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            attempt()
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == [platform.outputs["artifact_bucket"]]
+
+
+def test_a_developers_credentials_are_no_good_for_minios_administration(platform: Platform):
+    session = platform.session(platform.token("dev"))
+    provider = StaticProvider(session["access_key"], session["secret_key"], session["session_token"])
+    admin = MinioAdmin(endpoint=session["endpoint"].removeprefix("http://"), credentials=provider, secure=False)
+    for attempt in (admin.info, admin.user_list, admin.policy_list, lambda: admin.user_add("intruder", "password123")):
+        with pytest.raises(MinioAdminException, match="AccessDenied"):
+            attempt()
