@@ -28,9 +28,7 @@ class UpdateFailed(Exception):
 class Stack:
     """One stack with the dev stack's teams, on ports of its own; every verb is a run of the CLI."""
 
-    def __init__(
-        self, directory: Path, settings: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None
-    ):
+    def __init__(self, directory: Path, settings: Mapping[str, Any] | None = None):
         self.name = f"e2e-{secrets.token_hex(3)}"
         self.passphrase = secrets.token_hex(16)
         self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
@@ -53,7 +51,6 @@ class Stack:
                     "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
                     "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
-                    **(env or {}),
                 }
             ),
         )

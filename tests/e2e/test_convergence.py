@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Platform
-from tests.e2e.stack import Stack, UpdateFailed, free_ports
+from tests.e2e.stack import Stack, UpdateFailed
 
 pytestmark = pytest.mark.e2e
 
@@ -17,18 +17,19 @@ def test_a_second_up_a_refresh_and_a_preview_change_nothing(platform: Platform):
         assert set(run()) == {"same"}, run.__name__
 
 
-def test_the_preview_of_a_stack_that_is_not_up_plans_everything_and_contacts_nothing(has_pulumi: None, tmp_path: Path):
-    with Listener() as daemon:
-        stack = Stack(tmp_path, env={"DOCKER_HOST": f"tcp://127.0.0.1:{daemon.port}"})
-        servers = [Listener(port) for port in stack.ports.values()]
-        try:
-            planned = stack.preview()
-        finally:
-            for server in servers:
-                server.close()
+def test_the_preview_of_a_stack_that_is_not_up_plans_everything_and_contacts_none_of_its_servers(
+    has_pulumi: None, tmp_path: Path
+):
+    stack = Stack(tmp_path)
+    servers = [Listener(port) for port in stack.ports.values()]
+    try:
+        planned = stack.preview()
+    finally:
+        for server in servers:
+            server.close()
     assert set(planned) == {"create"}
     assert planned["create"] > 70
-    assert [listener.port for listener in (daemon, *servers) if listener.was_contacted] == []
+    assert [server.port for server in servers if server.was_contacted] == []
 
 
 def test_a_wrong_setting_fails_with_the_key_the_value_and_what_is_allowed(has_pulumi: None, tmp_path: Path):
@@ -41,8 +42,8 @@ def test_a_wrong_setting_fails_with_the_key_the_value_and_what_is_allowed(has_pu
 class Listener:
     """A port of loopback that accepts, says nothing, and remembers whether anybody came."""
 
-    def __init__(self, port: int | None = None):
-        self.port = port or free_ports(1)[0]
+    def __init__(self, port: int):
+        self.port = port
         self.was_contacted = False
         self._socket = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._listen, daemon=True).start()
@@ -57,9 +58,3 @@ class Listener:
 
     def close(self) -> None:
         self._socket.close()
-
-    def __enter__(self) -> "Listener":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
