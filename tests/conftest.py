@@ -1,5 +1,7 @@
 """What tests of every kind share."""
 
+import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,19 @@ import pytest
 from components.images import BASE, PINS
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """Ends a terminated run as Ctrl-C does, so that every fixture cleans up after itself."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_runtest_setup() -> None:
+    """Gives the thread an event loop, which Pulumi's SDK expects there; every `asyncio.run` before took it away."""
+    try:
+        asyncio.get_event_loop()
+    except RuntimeError:
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 @pytest.fixture(scope="session")
