@@ -1,6 +1,7 @@
 """Installs Debian packages, where that is allowed and possible; else says what to install."""
 
 import os
+import platform
 import shutil
 import threading
 from pathlib import Path
@@ -27,6 +28,20 @@ def install(paths: Paths, packages: list[str], *, why: str, allowed: bool) -> No
         run_logged("apt-get update", ["apt-get", "update"], paths.logs / "apt-update.log", env=quiet)
         command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
         run_logged(f"apt-get install {wanted}", command, paths.logs / "apt-install.log", env=quiet)
+
+
+def mirrors() -> tuple[str, str | None]:
+    """Where this machine has Debian's archive from, and its security updates if it has any."""
+    listed = answer(["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(SITE)", "Created-By: Packages"])
+    release = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    sites: dict[str, str] = {}
+    for line in (listed or "").splitlines():
+        name, component, site = line.split(maxsplit=2)
+        if component == "main":
+            sites.setdefault(name, site)
+    if release not in sites:
+        raise Failure("apt knows no Debian archive to make the base image from; add one to /etc/apt/sources.list.d")
+    return sites[release], sites.get(f"{release}-security")
 
 
 def exists(package: str) -> bool:

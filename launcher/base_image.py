@@ -15,19 +15,14 @@ from launcher.processes import answer, run_logged
 IMAGE = "mlflow-platform/base:trixie"
 _SUITE = "trixie"
 _LABEL = "mlflow-platform.base.key"
-# Debian's own image lists the same three; debootstrap alone would leave the security updates out.
-_SOURCES = """\
-deb http://deb.debian.org/debian trixie main
-deb http://deb.debian.org/debian trixie-updates main
-deb http://deb.debian.org/debian-security trixie-security main
-"""
 _DEBOOTSTRAP = ["debootstrap", "--variant=minbase", "--include=ca-certificates", _SUITE]
 
 
 def ensure(paths: Paths, *, install: bool) -> None:
     """Makes sure that the image is there, made from this recipe and with the machine's own certificates."""
     authorities = certificates.added()
-    key = key_of(*_DEBOOTSTRAP, _SOURCES, *authorities)
+    archive, security = apt.mirrors()
+    key = key_of(*_DEBOOTSTRAP, _sources(archive, security), *authorities)
     if _is_current(key):
         done(f"base image {IMAGE}")
         return
@@ -36,6 +31,12 @@ def ensure(paths: Paths, *, install: bool) -> None:
     with cache.locked():
         if not _is_current(key):
             _import(paths, entry / "root.tar.gz", key)
+
+
+def _sources(archive: str, security: str | None) -> str:
+    """As in Debian's own image; debootstrap alone would leave the updates out."""
+    lines = [f"deb {archive} {_SUITE} main", f"deb {archive} {_SUITE}-updates main"]
+    return "".join(f"{line}\n" for line in [*lines, *([f"deb {security} {_SUITE}-security main"] if security else [])])
 
 
 def _is_current(key: str) -> bool:
@@ -63,11 +64,12 @@ def _make(paths: Paths, folder: Path, authorities: list[str], install: bool) -> 
 
 
 def _fill(paths: Paths, root: Path, authorities: list[str]) -> None:
-    run_logged("debootstrap", [*_DEBOOTSTRAP, root], paths.logs / "debootstrap.log")
+    archive, security = apt.mirrors()
+    run_logged("debootstrap", [*_DEBOOTSTRAP, root, archive], paths.logs / "debootstrap.log")
     for pem in authorities:
         (root / "usr/local/share/ca-certificates" / certificates.file_name(pem)).write_text(pem + "\n")
     run_logged("update-ca-certificates", ["chroot", root, "update-ca-certificates"], paths.logs / "base-ca.log")
-    (root / "etc/apt/sources.list").write_text(_SOURCES)
+    (root / "etc/apt/sources.list").write_text(_sources(archive, security))
     _empty(root, "tmp", "var/cache/apt/archives", "var/lib/apt/lists", "var/log")
 
 

@@ -131,10 +131,25 @@ def test_only_certificates_that_the_owner_added_go_into_the_image(tmp_path: Path
 
 def test_an_image_of_another_recipe_is_not_taken_for_the_base(programs, monkeypatch: pytest.MonkeyPatch, paths: Paths):
     monkeypatch.setattr(certificates, "added", lambda: [])
+    monkeypatch.setattr(apt, "mirrors", lambda: ("http://mirror.example/debian", None))
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     programs("docker", "echo another-key")
     with pytest.raises(Failure, match="only root may run"):
         base_image.ensure(paths, install=False)
+
+
+def test_the_base_image_comes_from_the_machines_own_mirrors(programs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"VERSION_CODENAME": "bookworm"})
+    targets = ["other main http://other.example", "bookworm main http://near.example/debian"]
+    targets += ["bookworm main http://far.example/debian", "bookworm-security main http://near.example/security"]
+    programs("apt-get", "\n".join(f"echo {target}" for target in targets))
+    assert apt.mirrors() == ("http://near.example/debian", "http://near.example/security")
+
+
+def test_a_machine_without_a_debian_archive_is_told_so(programs):
+    programs("apt-get", "true")
+    with pytest.raises(Failure, match="apt knows no Debian archive"):
+        apt.mirrors()
 
 
 def test_a_daemon_that_answers_is_used(programs, paths: Paths):
