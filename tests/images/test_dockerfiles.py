@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_every_stage_starts_from_the_base_or_from_an_earlier_stage(path: Path):
     for image, *alias in (rest.split() for name, rest in steps if name == "FROM"):
         assert image in known
         known.update(alias[1:])
+
+
+def test_no_two_stages_on_the_base_begin_alike():
+    """Of equal steps the classic builder takes the newest as cached, and so loses what was built on its twin."""
+    firsts = [
+        second
+        for path in DOCKERFILES
+        for first, second in pairwise(instructions(path))
+        if first[0] == "FROM" and first[1].startswith("${BASE}")
+    ]
+    assert len(firsts) == len(set(firsts))
 
 
 @dockerfiles
