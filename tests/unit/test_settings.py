@@ -125,3 +125,8 @@ def test_the_program_knows_which_of_its_settings_are_encrypted():
 
     with pytest.raises(SettingsError, match=f"{PROJECT}:host: is encrypted"):
         contextvars.Context().run(program)
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("Pulumi.*.yaml")), ids=lambda file: file.name)
+def test_a_stack_file_carries_no_checkouts_salt(file: Path):
+    assert "encryptionsalt" not in file.read_text()  # with another checkout's passphrase the stack could not be opened
