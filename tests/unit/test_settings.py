@@ -9,7 +9,7 @@ import yaml
 
 from components.settings import Settings, SettingsError, load, parse
 
-from .graph import DEV, PROJECT, Servers, declare, stack_file
+from .graph import DEV, PROJECT, ROOT, Servers, declare, stack_file
 
 CASES = Path(__file__).parent / "settings"
 LEAST = stack_file(CASES / "good" / "least.yaml")
