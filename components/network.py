@@ -20,7 +20,6 @@ class ServiceArgs:
     files: Mapping[str, Input[str]] = field(default_factory=dict)  # path in the container -> content
     volumes: Mapping[str, Input[str]] = field(default_factory=dict)  # path in the container -> volume
     ports: Sequence[docker.ContainerPortArgs] = ()
-    tmpfs: Mapping[str, str] | None = None
     alias: str | None = None  # a host name that several services share
     start_seconds: int = 180  # how long it may take to become healthy
     interval: str = "2s"
@@ -70,7 +69,6 @@ class Network(pulumi.ComponentResource):
             ]
             or None,
             ports=list(args.ports) or None,
-            tmpfs=dict(args.tmpfs) if args.tmpfs else None,
             hostname=name,
             network_mode="bridge",  # what the provider reads back: unset, every refresh would differ
             networks_advanced=[

@@ -22,12 +22,13 @@ def ensure(paths: Paths, *, install: bool) -> None:
     """Makes sure that the image is there, made from this recipe and with the machine's own certificates."""
     authorities = certificates.added()
     archive, security = apt.mirrors()
-    key = key_of(*_DEBOOTSTRAP, _sources(archive, security), *authorities)
+    sources = _sources(archive, security)
+    key = key_of(*_DEBOOTSTRAP, sources, *authorities)
     if _is_current(key):
         done(f"base image {IMAGE}")
         return
     cache = Cache(paths.cache / "base-image")
-    entry = cache.entry(key, lambda folder: _make(paths, folder, authorities, install))
+    entry = cache.entry(key, lambda folder: _make(paths, folder, archive, sources, authorities, install))
     with cache.locked():
         if not _is_current(key):
             _import(paths, entry / "root.tar.gz", key)
@@ -44,7 +45,7 @@ def _is_current(key: str) -> bool:
     return answer(["docker", "image", "inspect", "--format", label, IMAGE]) == key
 
 
-def _make(paths: Paths, folder: Path, authorities: list[str], install: bool) -> None:
+def _make(paths: Paths, folder: Path, mirror: str, sources: str, authorities: list[str], install: bool) -> None:
     if os.geteuid() != 0:
         raise Failure("The base image is made with debootstrap, which only root may run: run ./platform as root.")
     if not shutil.which("debootstrap"):
@@ -54,7 +55,8 @@ def _make(paths: Paths, folder: Path, authorities: list[str], install: bool) -> 
     root.chmod(0o755)  # it becomes the containers' /, which everybody must be able to enter
     try:
         with step(f"base image {IMAGE} by debootstrap"):
-            _fill(paths, root, authorities)
+            _fill(paths, root, mirror, authorities)
+            (root / "etc/apt/sources.list").write_text(sources)
             without = [f"--exclude=./{folder}/*" for folder in ("dev", "proc", "sys")]
             archive = ["tar", "--create", "--gzip", "--numeric-owner", *without, "--file", folder / "root.tar.gz"]
             run_logged("tar", [*archive, "--directory", root, "."], paths.logs / "base-tar.log")
@@ -63,13 +65,11 @@ def _make(paths: Paths, folder: Path, authorities: list[str], install: bool) -> 
         shutil.rmtree(root)
 
 
-def _fill(paths: Paths, root: Path, authorities: list[str]) -> None:
-    archive, security = apt.mirrors()
-    run_logged("debootstrap", [*_DEBOOTSTRAP, root, archive], paths.logs / "debootstrap.log")
+def _fill(paths: Paths, root: Path, mirror: str, authorities: list[str]) -> None:
+    run_logged("debootstrap", [*_DEBOOTSTRAP, root, mirror], paths.logs / "debootstrap.log")
     for pem in authorities:
         (root / "usr/local/share/ca-certificates" / certificates.file_name(pem)).write_text(pem + "\n")
     run_logged("update-ca-certificates", ["chroot", root, "update-ca-certificates"], paths.logs / "base-ca.log")
-    (root / "etc/apt/sources.list").write_text(_sources(archive, security))
     _empty(root, "tmp", "var/cache/apt/archives", "var/lib/apt/lists", "var/log")
 
 
