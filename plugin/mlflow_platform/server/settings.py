@@ -3,13 +3,15 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 CONFIG_VARIABLE = "MLFLOW_PLATFORM_CONFIG"
 AUTH_DATABASE_VARIABLE = "MLFLOW_PLATFORM_AUTH_DATABASE_URI"
+WEB_CLIENT_SECRET_VARIABLE = "MLFLOW_PLATFORM_WEB_CLIENT_SECRET"  # noqa: S105
+SESSION_KEY_VARIABLE = "MLFLOW_PLATFORM_SESSION_KEY"
 AUTHORIZATION = "mlflow_platform.server.identity:authorization"  # how MLflow names the function
 
 
@@ -49,12 +51,18 @@ class Settings(BaseModel):
     issuer: HttpUrl
     backchannel_url: HttpUrl  # the realm as this container reaches it
     audience: Name = "mlflow"
-    client_id: Name
+    client_id: Name  # of the people's own machines
+    web_client_id: Name = "mlflow"  # of this server, to log browsers in
+    session_idle_seconds: int = Field(default=28800, ge=1)
+    session_max_seconds: int = Field(default=259200, ge=1)
     sts_endpoint: HttpUrl
     s3_endpoint: HttpUrl
     s3_region: Name
     bucket: Name
+    storage_credentials_seconds: int | None = Field(default=None, ge=900, le=43200)  # None: as long as the token
     teams: dict[Name, Level]
+    password_grant: bool = False
+    log_level: Literal["debug", "info", "warning"] = "info"
     workers: int = Field(default=2, ge=1, le=64)
     forwarded_allow_ips: Name = "127.0.0.1"
 
