@@ -1,0 +1,32 @@
+"""The audit trail: who did what from where, a JSON object per line on stdout, with nothing secret in it."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from starlette.types import Scope
+
+logger = logging.getLogger("mlflow_platform.audit")
+
+LONGEST = 256  # characters of any text, most of which is the caller's own
+
+
+def record(
+    event: str, scope: Scope, *, user: str | None = None, client: str | None = None, **details: str | int | None
+) -> None:
+    """Writes one event of the request: the user and OAuth client it is about, as far as known, and its own details.
+
+    What is left out on purpose: queries, headers, bodies. JSON escapes whatever could begin a line of its own.
+    """
+    address = scope.get("client")
+    event_line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "event": event,
+        "user": user,
+        "client": client,
+        "address": address[0] if address else None,
+        "method": scope["method"],
+        "path": scope["path"],
+        **details,
+    }
+    logger.info(json.dumps({name: v[:LONGEST] if isinstance(v, str) else v for name, v in event_line.items()}))
