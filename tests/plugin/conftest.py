@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,11 @@ def backstage() -> Iterator[Backstage]:
 
 @pytest.fixture(scope="session")
 def environment(backstage: Backstage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the container's entry sets up, on databases of its own."""
-    home = tmp_path_factory.mktemp("server")
+    return prepare(tmp_path_factory.mktemp("server"), backstage)
+
+
+def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, str]:
+    """What the container's entry sets up, on databases of its own: the environment of a server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,6 +49,7 @@ def environment(backstage: Backstage, tmp_path_factory: pytest.TempPathFactory) 
         "s3_region": "us-east-1",
         "bucket": "mlflow",
         "teams": TEAMS,
+        **settings,
     }
     (home / "server.json").write_text(json.dumps(config))
     backend, auth = f"sqlite:///{home}/mlflow.db", f"sqlite:///{home}/auth.db"
@@ -96,6 +101,13 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(environment: dict[str, str], backstage: Backstage) -> Iterator[Server]:
+    with serving(environment, backstage) as server:
+        yield server
+
+
+@contextmanager
+def serving(environment: dict[str, str], backstage: Backstage) -> Iterator[Server]:
+    """The app under uvicorn, until the block ends."""
     home, port = Path(environment["TEST_HOME"]), environment["TEST_PORT"]
     logging = json.loads((ROOT / "plugin/mlflow_platform/server/logging.json").read_text())
     for logger in logging["loggers"].values():

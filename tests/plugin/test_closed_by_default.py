@@ -65,6 +65,7 @@ def test_the_discovery_document_says_all_that_a_client_needs(server: Server) -> 
         "s3_endpoint": "http://s3.example:9000",
         "s3_region": "us-east-1",
         "bucket": "mlflow",
+        "s3_credentials_seconds": None,
     }
 
 

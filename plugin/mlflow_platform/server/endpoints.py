@@ -22,6 +22,7 @@ def discovery(settings: Settings) -> Response:
             "s3_endpoint": settings.s3_endpoint,
             "s3_region": settings.s3_region,
             "bucket": settings.bucket,
+            "s3_credentials_seconds": settings.storage_credentials_seconds,  # null: as long as the token that buys them
         }
     )
 

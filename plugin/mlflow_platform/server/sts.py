@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import ssl
-import time
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -15,8 +14,6 @@ from mlflow_platform.server.settings import Settings
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 4.0  # seconds, so that a caller hears of a dead MinIO within five
-SHORTEST = 900  # seconds: the least that STS takes
-LONGEST = 3600
 NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
 
@@ -43,10 +40,16 @@ class Credentials:
 
 
 class Sts:
-    """Exchanges a caller's own token for credentials with that caller's own MinIO policies."""
+    """Exchanges a caller's own token for credentials with that caller's own MinIO policies.
+
+    How long they last is asked for with every exchange, and MinIO's builds differ in what they grant:
+    RELEASE.2025-04-22 grants it in full, hours beyond the token's end; others cut it at the token's expiry. Asked for
+    nothing, all of them grant what the token has left.
+    """
 
     def __init__(self, settings: Settings):
         self._endpoint = settings.sts_endpoint
+        self._seconds = settings.storage_credentials_seconds
         self._tls = ssl.create_default_context()
 
     async def credentials(self, token: str, identity: Identity) -> Credentials:
@@ -55,7 +58,7 @@ class Sts:
             "Action": "AssumeRoleWithWebIdentity",
             "Version": "2011-06-15",
             "WebIdentityToken": token,
-            "DurationSeconds": str(duration(identity.expires_at - time.time())),
+            **({} if self._seconds is None else {"DurationSeconds": str(self._seconds)}),
         }
         try:
             # In the body, because queries end up in logs; and with no proxy of the environment between.
@@ -75,15 +78,6 @@ class Sts:
         if code in ("ExpiredToken", "InvalidIdentityToken", "InvalidClientTokenId"):
             raise StsTokenRefused
         raise StsRefused
-
-
-def duration(remaining: float) -> int:
-    """Seconds to ask for: the token's remaining life within bounds.
-
-    MinIO builds differ: some cut this at the token's expiry, RELEASE.2025-04-22 grants it in full. Never more than
-    the token has left, then, except for the quarter of an hour that is the least STS takes.
-    """
-    return max(SHORTEST, min(LONGEST, int(remaining)))
 
 
 def _credentials(document: ElementTree.Element) -> Credentials:
