@@ -11,7 +11,9 @@ from components.identity import Identity, IdentityArgs
 from components.images import Images
 from components.network import Network
 from components.object_store import ObjectStore, ObjectStoreArgs
-from components.tracking import Tracking, TrackingArgs
+from components.tracking import BACKCHANNEL_LOGOUT, Tracking, TrackingArgs, address
+
+TRACKING = "mlflow"  # Keycloak is told its address before it is there
 
 settings = stack.load()
 ports = settings.ports
@@ -41,8 +43,11 @@ identity = Identity(
         public_url=keycloak_url,
         tracking_url=tracking_url,
         console_url=console_url,
+        backchannel_logout_url=f"http://{address(TRACKING)}{BACKCHANNEL_LOGOUT}",
         groups=teams.groups(settings),
         dev_users=settings.dev_users,
+        lifetimes=settings.lifetimes,
+        password_grant=settings.password_grant,
     ),
 )
 
@@ -65,7 +70,7 @@ object_store = ObjectStore(
 )
 
 tracking = Tracking(
-    "mlflow",
+    TRACKING,
     TrackingArgs(
         network=network,
         image=images.mlflow,
@@ -80,8 +85,12 @@ tracking = Tracking(
         issuer=identity.issuer,
         issuer_backchannel_url=identity.backchannel_url,
         login_client_id=identity.login_client_id,
+        web_client=identity.web,
+        lifetimes=settings.lifetimes,
+        password_grant=settings.password_grant,
         teams=teams.levels(settings),
         workers=settings.tracking.workers,
+        log_level=settings.tracking.log_level,
     ),
 )
 
@@ -119,5 +128,10 @@ pulumi.export(
     },
 )
 pulumi.export("dev_users", Output.secret(identity.dev_users))
+service_clients = {
+    name: {"client_id": client.client_id, "client_secret": client.secret}
+    for name, client in identity.service_clients.items()
+}
+pulumi.export("service_clients", Output.secret(service_clients))
 pulumi.export("keycloak_admin", Output.secret(identity.admin))
 pulumi.export("minio_root", Output.secret(object_store.root))

@@ -12,6 +12,7 @@ from components.database import Connection
 from components.network import Network, ServiceArgs
 from components.passwords import password
 from components.realm import Client, Group, Realm, RealmArgs
+from components.settings import Lifetimes
 
 _ADMIN = "admin"
 _HTTP = 8080
@@ -35,8 +36,11 @@ class IdentityArgs:
     public_url: str
     tracking_url: str
     console_url: str
+    backchannel_logout_url: str  # of MLflow, on the platform's network
     groups: Mapping[str, Group]
-    dev_users: tuple[str, ...] = ()
+    dev_users: tuple[str, ...]
+    lifetimes: Lifetimes
+    password_grant: bool
     memory_mb: int = 1280
 
 
@@ -49,10 +53,14 @@ class Identity(pulumi.ComponentResource):
     """The realm's public URL, as in every token's `iss`."""
     backchannel_url: str
     """The realm as services on the network reach it."""
+    web: Client
+    """The client by which MLflow's server logs browsers in."""
     console: Client
     """The client of MinIO's console."""
     login_client_id: str
     """The public client with which people log in from their machines."""
+    service_clients: dict[str, Client]
+    """The clients with which programs log in, by name."""
     dev_users: dict[str, Output[str]]
     """Passwords by user name (secret)."""
     admin: dict[str, Input[str]]
@@ -70,14 +78,18 @@ class Identity(pulumi.ComponentResource):
                 keep_data=args.network.keep_data,
                 tracking_url=args.tracking_url,
                 console_url=args.console_url,
+                backchannel_logout_url=args.backchannel_logout_url,
                 groups=args.groups,
                 dev_users=args.dev_users,
+                lifetimes=args.lifetimes,
+                password_grant=args.password_grant,
             ),
             ResourceOptions(parent=self),
         )
         self.issuer = f"{args.public_url}/realms/{realm.name}"
         self.backchannel_url = f"http://{self.host}/realms/{realm.name}"
-        self.console = realm.console
+        self.web, self.console = realm.web, realm.console
+        self.service_clients = realm.service_clients
         self.login_client_id = realm.login_client_id
         self.dev_users = realm.passwords
         self.register_outputs({"issuer": self.issuer})

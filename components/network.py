@@ -7,6 +7,8 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import Input, ResourceOptions
 
+from components.durations import go_duration
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceArgs:
@@ -88,7 +90,7 @@ class Network(pulumi.ComponentResource):
                 tests=list(args.healthcheck),
                 interval=args.interval,
                 timeout="10s",
-                start_period=_duration(args.start_seconds),
+                start_period=go_duration(args.start_seconds),
                 retries=5,
             ),
             wait=True,
@@ -97,9 +99,3 @@ class Network(pulumi.ComponentResource):
             destroy_grace_seconds=20,
             opts=opts,
         )
-
-
-def _duration(seconds: int) -> str:
-    """As Go prints it, which is how the provider reads it back."""
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

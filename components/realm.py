@@ -1,6 +1,6 @@
 """The realm: its clients, what their tokens say, and the groups that become rights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -8,9 +8,12 @@ import pulumi_keycloak as keycloak
 import pulumi_keycloak.openid as openid
 from pulumi import Output, ResourceOptions
 
+from components.durations import go_duration
 from components.passwords import password
+from components.settings import SERVICE_ACCOUNT, Lifetimes
 
 TRACKING_AUDIENCE = "mlflow"
+_WEB = TRACKING_AUDIENCE
 _STORAGE_AUDIENCE = "minio"
 
 # Keycloak's own default scopes: a client's list of scopes replaces them, so it has to name these too.
@@ -19,10 +22,11 @@ _BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A group: the MinIO policy that its members' tokens carry, and the dev users in it."""
+    """A group: the MinIO policy that its members' tokens carry, and the dev users and service clients in it."""
 
     policy: str
     members: tuple[str, ...] = ()
+    service_clients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +37,11 @@ class RealmArgs:
     keep_data: bool  # whether the realm outlives the stack
     tracking_url: str
     console_url: str
+    backchannel_logout_url: str  # of MLflow, on the platform's network
     groups: Mapping[str, Group]
     dev_users: tuple[str, ...]
+    lifetimes: Lifetimes
+    password_grant: bool
 
 
 @dataclass(frozen=True)
@@ -44,13 +51,20 @@ class Client:
     client_id: Output[str]
     secret: Output[str]  # secret
 
+    @classmethod
+    def of(cls, client: openid.Client) -> "Client":
+        """With the secret that Keycloak gave it."""
+        return cls(client.client_id, client.client_secret)
+
 
 class Realm(pulumi.ComponentResource):
     """A token says which groups its bearer is in, which MinIO policies follow from them, and whom it is for."""
 
     name = "mlflow"
+    web: Client
     console: Client
     login_client_id = "mlflow-client"
+    service_clients: dict[str, Client]
     passwords: dict[str, Output[str]]
     """Of the dev users, by name (secret)."""
 
@@ -58,25 +72,33 @@ class Realm(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Realm", name, None, opts)
         self._prefix = name
         self._opts = ResourceOptions(parent=self, provider=args.provider)
-        self._realm = self._settings(args.keep_data)
+        self._realm = self._settings(args.keep_data, args.lifetimes)
 
-        tracking = self._tracking_client(args.tracking_url)
+        web = self._web_client(args)
         console = self._console_client(args.console_url)
         login = self._login_client()
-        tracking_scope = self._tracking_scope(tracking)
-        storage_scope = self._storage_scope(console)
-        self._default_scopes(TRACKING_AUDIENCE, tracking, tracking_scope, storage_scope)
-        self._default_scopes(self.login_client_id, login, tracking_scope, storage_scope)
-        self._default_scopes(_STORAGE_AUDIENCE, console, storage_scope)  # its tokens are of no use to MLflow
+        services = {
+            client: self._service_client(client) for group in args.groups.values() for client in group.service_clients
+        }
+        for_storage = [self._storage_scope(console)]
+        for_both = [self._tracking_scope(web), *for_storage]
+        self._scopes(_WEB, web, for_both)
+        self._scopes(self.login_client_id, login, for_both, optional=["offline_access"])  # for jobs that take days
+        self._scopes(_STORAGE_AUDIENCE, console, for_storage)  # its tokens are of no use to MLflow
+        for client_id, client in services.items():
+            self._scopes(client_id, client, for_both)
         self.passwords = {user: password(f"{name}-{user}", self) for user in args.dev_users}
         users = {user: self._user(user, secret) for user, secret in self.passwords.items()}
         for group, rights in args.groups.items():
-            self._group(group, rights.policy, [users[member].username for member in rights.members])
+            people = [users[member].username for member in rights.members]
+            programs = [Output.concat(SERVICE_ACCOUNT, services[name].client_id) for name in rights.service_clients]
+            self._group(group, rights.policy, people + programs)
 
-        self.console = Client(console.client_id, console.client_secret)
+        self.web, self.console = Client.of(web), Client.of(console)
+        self.service_clients = {client_id: Client.of(client) for client_id, client in services.items()}
         self.register_outputs({"name": self.name})
 
-    def _settings(self, keep: bool) -> keycloak.Realm:
+    def _settings(self, keep: bool, lifetimes: Lifetimes) -> keycloak.Realm:
         # The realm alone is kept: a group or a user that leaves the stack file loses its rights in any stack.
         return keycloak.Realm(
             self._prefix,
@@ -84,9 +106,10 @@ class Realm(pulumi.ComponentResource):
             display_name="MLflow",
             enabled=True,
             ssl_required="external",
-            access_token_lifespan="5m0s",  # noqa: S106 - a duration
-            sso_session_idle_timeout="8h0m0s",
-            sso_session_max_lifespan="24h0m0s",
+            access_token_lifespan=go_duration(lifetimes.access_token),
+            sso_session_idle_timeout=go_duration(lifetimes.session_idle),
+            sso_session_max_lifespan=go_duration(lifetimes.session_max),
+            offline_session_idle_timeout=go_duration(30 * 86400),
             security_defenses=keycloak.RealmSecurityDefensesArgs(
                 # With Keycloak's own numbers; it watches nothing until it is told to.
                 brute_force_detection=keycloak.RealmSecurityDefensesBruteForceDetectionArgs(
@@ -96,18 +119,23 @@ class Realm(pulumi.ComponentResource):
             opts=ResourceOptions.merge(self._opts, ResourceOptions(retain_on_delete=keep)),
         )
 
-    def _tracking_client(self, url: str) -> openid.Client:
+    def _web_client(self, args: RealmArgs) -> openid.Client:
         """MLflow's own: its server logs browsers in."""
         return openid.Client(
-            f"{self._prefix}-{TRACKING_AUDIENCE}",
+            f"{self._prefix}-{_WEB}",
             realm_id=self._realm.id,
-            client_id=TRACKING_AUDIENCE,
+            client_id=_WEB,
             name="MLflow",
             access_type="CONFIDENTIAL",
             standard_flow_enabled=True,
+            direct_access_grants_enabled=args.password_grant,
             pkce_code_challenge_method="S256",
-            valid_redirect_uris=[f"{url}/oidc/callback"],
-            valid_post_logout_redirect_uris=[f"{url}/"],
+            valid_redirect_uris=[f"{args.tracking_url}/oidc/callback"],
+            valid_post_logout_redirect_uris=[f"{args.tracking_url}/"],
+            # From server to server: a browser that is closed, or elsewhere, cannot miss the end of its session.
+            frontchannel_logout_enabled=False,
+            backchannel_logout_url=args.backchannel_logout_url,
+            backchannel_logout_session_required=True,
             opts=self._opts,
         )
 
@@ -137,6 +165,21 @@ class Realm(pulumi.ComponentResource):
             oauth2_device_authorization_grant_enabled=True,
             pkce_code_challenge_method="S256",
             valid_redirect_uris=["http://127.0.0.1/callback"],  # Keycloak lets the port of a loopback address differ
+            opts=self._opts,
+        )
+
+    def _service_client(self, name: str) -> openid.Client:
+        """A program's: it logs in with its secret, for itself alone, and there is no browser to come back to."""
+        return openid.Client(
+            f"{self._prefix}-{name}",
+            realm_id=self._realm.id,
+            client_id=name,
+            name=name,
+            access_type="CONFIDENTIAL",
+            service_accounts_enabled=True,
+            standard_flow_enabled=False,
+            implicit_flow_enabled=False,
+            direct_access_grants_enabled=False,
             opts=self._opts,
         )
 
@@ -189,12 +232,22 @@ class Realm(pulumi.ComponentResource):
         )
         return scope
 
-    def _default_scopes(self, name: str, client: openid.Client, *scopes: openid.ClientScope) -> None:
+    def _scopes(
+        self, name: str, client: openid.Client, default: Sequence[openid.ClientScope], optional: Sequence[str] = ()
+    ) -> None:
+        """All that the client's tokens say, and all that it may ask for besides: unsaid, both were Keycloak's lists."""
         openid.ClientDefaultScopes(
             f"{self._prefix}-{name}",
             realm_id=self._realm.id,
             client_id=client.id,
-            default_scopes=[*_BUILT_IN_SCOPES, *(scope.name for scope in scopes)],
+            default_scopes=[*_BUILT_IN_SCOPES, *(scope.name for scope in default)],
+            opts=self._opts,
+        )
+        openid.ClientOptionalScopes(
+            f"{self._prefix}-{name}",
+            realm_id=self._realm.id,
+            client_id=client.id,
+            optional_scopes=list(optional),
             opts=self._opts,
         )
 

@@ -7,9 +7,22 @@ from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+
+SERVICE_ACCOUNT = "service-account-"
+"""What Keycloak puts before a client's name to name the client's own user."""
 
 _IMAGES_VARIABLE = "MLFLOW_PLATFORM_IMAGES"
+
+# What the realm has already: the platform's clients and Keycloak's.
+_CLIENTS = frozenset({"mlflow", "mlflow-client", "minio"}) | {
+    "account",
+    "account-console",
+    "admin-cli",
+    "broker",
+    "realm-management",
+    "security-admin-console",
+}
 
 
 def _address(value: str) -> str:
@@ -19,7 +32,22 @@ def _address(value: str) -> str:
         raise ValueError(f"needs an IPv4 address of this machine, or 0.0.0.0, but it is {value!r}") from None
 
 
+def _storage_seconds(value: Any) -> int | None:
+    if value == "token":
+        return None
+    if type(value) is int and 900 <= value <= 43200:
+        return value
+    raise ValueError(f"needs 900 to 43200 seconds, or token, but it is {value!r}")
+
+
+def _new_client(value: str) -> str:
+    if value in _CLIENTS:
+        raise ValueError(f"needs a name that the realm has no client of yet, but {value!r} is one of its own")
+    return value
+
+
 ImageSource = Literal["registry", "local"]
+LogLevel = Literal["debug", "info", "warning"]
 Level = Literal["ADMIN", "MANAGE", "EDIT", "USE", "READ"]
 CannedPolicy = Literal["consoleAdmin", "readwrite", "readonly", "writeonly", "diagnostics"]
 
@@ -29,6 +57,8 @@ Username = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9!_.()-][A-Za-z0-9!_.()/-]*/$")]  # no wildcards, no policy variables
+ClientName = Annotated[Slug, AfterValidator(_new_client)]
+StorageSeconds = Annotated[int | None, PlainValidator(_storage_seconds)]  # 900 is the least that STS takes
 Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -76,6 +106,31 @@ class Team(Strict):
     members: tuple[Username, ...] = ()
 
 
+class ServiceClient(Strict):
+    """A program that logs in by itself, for example a CI job; it has its team's rights."""
+
+    team: Slug
+
+
+class Lifetimes(Strict):
+    """How long what is handed out holds, in seconds."""
+
+    access_token: int = Field(default=300, ge=10, le=3600)  # so long does a token outlive a logout or a lost right
+    session_idle: int = Field(default=8 * 3600, ge=30, le=30 * 86400)
+    session_max: int = Field(default=3 * 86400, ge=30, le=90 * 86400)
+    storage_credentials: StorageSeconds = 3600  # None: as long as the token ("token" in the file)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.access_token >= self.session_idle:
+            raise ValueError(
+                f"access_token is {self.access_token}, but needs less than session_idle, {self.session_idle}"
+            )
+        if self.session_idle > self.session_max:
+            raise ValueError(f"session_idle is {self.session_idle}, but may be at most session_max, {self.session_max}")
+        return self
+
+
 class Storage(Strict):
     """MinIO's shape: nodes times drives, and the artifact bucket on them."""
 
@@ -89,6 +144,7 @@ class Tracking(Strict):
     """MLflow's shape."""
 
     workers: int = Field(default=2, ge=1, le=64)
+    log_level: LogLevel = "info"
 
 
 class Settings(Strict):
@@ -104,6 +160,9 @@ class Settings(Strict):
     tracking: Tracking = Tracking()
     teams: dict[Slug, Team] = Field(min_length=1)
     dev_users: tuple[Username, ...] = ()  # made with generated passwords; for development only
+    service_clients: dict[ClientName, ServiceClient] = {}
+    lifetimes: Lifetimes = Lifetimes()
+    password_grant: bool = False  # MLflow takes user names and passwords too, for clients that can do no better
 
     @model_validator(mode="after")
     def _members_exist(self) -> Self:
@@ -111,6 +170,16 @@ class Settings(Strict):
             if unknown := sorted(set(team.members) - set(self.dev_users)):
                 known = ", ".join(self.dev_users) or "empty"
                 raise ValueError(f"teams.{group}.members names {unknown[0]}, who is not in dev_users ({known})")
+        return self
+
+    @model_validator(mode="after")
+    def _service_clients_fit(self) -> Self:
+        for name, client in self.service_clients.items():
+            if client.team not in self.teams:
+                known = ", ".join(self.teams)
+                raise ValueError(f"service_clients.{name}.team is {client.team}, which is not in teams ({known})")
+        if taken := [user for user in self.dev_users if user.startswith(SERVICE_ACCOUNT)]:
+            raise ValueError(f"dev_users has {taken[0]}; names that begin with {SERVICE_ACCOUNT} are service clients'")
         return self
 
     def url(self, port: int) -> str:
@@ -203,11 +272,20 @@ def _complaint(problem: Any) -> str:
             return f"{problem['msg']}, but it is {problem['input']!r}"
 
 
+_NODES: dict[str, type[Strict]] = {
+    "ports": Ports,
+    "storage": Storage,
+    "tracking": Tracking,
+    "lifetimes": Lifetimes,
+    "service_clients": ServiceClient,
+}
+
+
 def _keys(location: tuple[int | str, ...]) -> str:
     """What a mapping at this place may hold."""
     model: type[Strict] = Settings
     if location and location[0] == "teams":
         model = BucketAccess if "BucketAccess" in location else Team
     elif location:
-        model = {"ports": Ports, "storage": Storage, "tracking": Tracking}[str(location[0])]
+        model = _NODES[str(location[0])]
     return ", ".join(sorted(model.model_fields))

@@ -9,7 +9,9 @@ def groups(settings: Settings) -> dict[str, Group]:
     """For Keycloak: the groups, and the policy that each one's tokens carry."""
     return {
         name: Group(
-            policy=_generated(name) if isinstance(team.storage, BucketAccess) else team.storage, members=team.members
+            policy=_generated(name) if isinstance(team.storage, BucketAccess) else team.storage,
+            members=team.members,
+            service_clients=tuple(client for client, of in settings.service_clients.items() if of.team == name),
         )
         for name, team in settings.teams.items()
     }

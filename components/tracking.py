@@ -1,6 +1,5 @@
 """MLflow, with the plugin that lets in whoever Keycloak vouches for."""
 
-import json
 from dataclasses import dataclass
 
 import pulumi
@@ -10,15 +9,22 @@ from components.database import Connection
 from components.network import Network, ServiceArgs
 from components.object_store import Access
 from components.passwords import password
-from components.realm import TRACKING_AUDIENCE
+from components.realm import TRACKING_AUDIENCE, Client
+from components.settings import Lifetimes, LogLevel
 
 _PORT = 5000
 _SETTINGS_FILE = "/etc/mlflow-platform/server.json"
 _SECRETS_FILE = "/run/secrets/mlflow.env"
+BACKCHANNEL_LOGOUT = "/oidc/backchannel-logout"
 _HEALTHY = (
     f"import http.client as c; server = c.HTTPConnection('127.0.0.1', {_PORT}); server.request('GET', '/health')"
     "; assert server.getresponse().status == 200"
 )
+
+
+def address(name: str) -> str:
+    """Host and port on the platform's network of the Tracking server of this name."""
+    return f"{name}:{_PORT}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +44,19 @@ class TrackingArgs:
     issuer: str
     issuer_backchannel_url: str
     login_client_id: str
+    web_client: Client
+    lifetimes: Lifetimes
+    password_grant: bool
     teams: dict[str, str]
     workers: int
+    log_level: LogLevel
     memory_mb: int = 2048
 
 
 class Tracking(pulumi.ComponentResource):
-    """A tracking server that has no credential of anything but its own databases and its own bucket.
+    """A tracking server that has no credential of anything but its own databases, bucket and Keycloak client.
 
-    To start it needs the databases only, so it does not wait for Keycloak and MinIO: it asks them at each request.
+    It waits for the databases and for its client's secret, not for MinIO: that it asks at each request.
     """
 
     host: str
@@ -65,17 +75,19 @@ class Tracking(pulumi.ComponentResource):
                 ],
                 files={
                     _SETTINGS_FILE: self._settings(args),
-                    _SECRETS_FILE: self._secrets(args, password(f"{name}-flask", self)),
+                    _SECRETS_FILE: self._secrets(
+                        args, password(f"{name}-flask", self), password(f"{name}-session", self)
+                    ),
                 },
                 healthcheck=["CMD", "python", "-c", _HEALTHY],
                 memory_mb=args.memory_mb,
             ),
             ResourceOptions(parent=self),
         )
-        self.host = f"{name}:{_PORT}"
+        self.host = address(name)
         self.register_outputs({"host": self.host})
 
-    def _settings(self, args: TrackingArgs) -> str:
+    def _settings(self, args: TrackingArgs) -> Output[str]:
         """What the plugin is told: where everything is and which group may do what. No secret."""
         settings = {
             "public_url": args.public_url,
@@ -83,17 +95,23 @@ class Tracking(pulumi.ComponentResource):
             "backchannel_url": args.issuer_backchannel_url,
             "audience": TRACKING_AUDIENCE,
             "client_id": args.login_client_id,
+            "web_client_id": args.web_client.client_id,
+            "session_idle_seconds": args.lifetimes.session_idle,
+            "session_max_seconds": args.lifetimes.session_max,
             "sts_endpoint": args.object_store_url,
             "s3_endpoint": args.public_object_store_url,
             "s3_region": args.region,
             "bucket": args.bucket,
+            "storage_credentials_seconds": args.lifetimes.storage_credentials,
             "teams": args.teams,
+            "password_grant": args.password_grant,
             "workers": args.workers,
+            "log_level": args.log_level,
             "forwarded_allow_ips": "*",  # only the platform's network reaches the port, and only the gateway uses it
         }
-        return json.dumps(settings, indent=1)
+        return Output.json_dumps(settings, indent=1)
 
-    def _secrets(self, args: TrackingArgs, flask_key: Output[str]) -> Output[str]:
+    def _secrets(self, args: TrackingArgs, flask_key: Output[str], session_key: Output[str]) -> Output[str]:
         """A file, so that `docker inspect` does not show what is in it."""
         secrets: dict[str, Input[str]] = {
             "MLFLOW_BACKEND_STORE_URI": args.records.uri("postgresql+psycopg"),
@@ -101,5 +119,7 @@ class Tracking(pulumi.ComponentResource):
             "AWS_ACCESS_KEY_ID": args.artifacts.access_key,
             "AWS_SECRET_ACCESS_KEY": args.artifacts.secret_key,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": flask_key,
+            "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": args.web_client.secret,
+            "MLFLOW_PLATFORM_SESSION_KEY": session_key,
         }
         return Output.all(**secrets).apply(lambda known: "".join(f"{key}={known[key]}\n" for key in secrets))

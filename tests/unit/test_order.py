@@ -80,10 +80,21 @@ def test_a_policy_is_attached_once_it_and_its_user_are_there(dev: Graph):
     assert dev.the(":IamPolicy", attachment.name) in before
 
 
-def test_people_are_put_in_groups_once_they_are_there(dev: Graph):
+def test_people_and_programs_are_put_in_groups_once_they_are_there(dev: Graph):
     for membership in dev.of(":GroupMemberships"):
-        before = {other.inputs["username"] for other in dev.before(membership) if other.token.endswith(":User")}
-        assert set(membership.inputs["members"]) <= before
+        before = dev.before(membership)
+        people = {other.inputs["username"] for other in before if other.token.endswith(":User")}
+        clients = [other.inputs for other in before if other.token.endswith("openid/client:Client")]
+        programs = {
+            f"service-account-{client['clientId']}" for client in clients if client.get("serviceAccountsEnabled")
+        }
+        assert set(membership.inputs["members"]) <= people | programs
+
+
+def test_mlflow_starts_once_it_has_a_client_and_does_not_wait_for_minio(dev: Graph):
+    before = dev.before(dev.container("mlflow"))
+    assert dev.the("openid/client:Client", "keycloak-realm-mlflow") in before
+    assert dev.container("minio-1") not in before
 
 
 def test_every_part_is_inside_a_component(dev: Graph):

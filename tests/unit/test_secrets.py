@@ -68,6 +68,7 @@ def test_every_password_is_long_and_needs_no_quoting(dev: Graph):
         ("s3_region", False),
         ("client_env", False),
         ("dev_users", True),
+        ("service_clients", True),
         ("keycloak_admin", True),
         ("minio_root", True),
     ],
@@ -79,6 +80,17 @@ def test_an_output_is_there_and_secret_where_it_holds_a_password(dev: Graph, out
 def test_the_outputs_say_who_may_log_in(dev: Graph):
     assert dev.outputs["dev_users"].keys() == {"ada", "dev", "vera", "guest"}
     assert dev.outputs["keycloak_admin"].keys() == dev.outputs["minio_root"].keys() == {"user", "password"}
+
+
+def test_the_outputs_say_with_what_a_program_logs_in(dev: Graph):
+    secret = f"{MADE_UP}client-keycloak-realm-ci"
+    assert dev.outputs["service_clients"] == {"ci": {"client_id": "ci", "client_secret": secret}}
+
+
+def test_a_service_clients_secret_is_handed_to_no_container(dev: Graph):
+    given = json.dumps([container.inputs for container in dev.of(":Container")])
+    assert f"{MADE_UP}client-keycloak-realm-mlflow" in given
+    assert f"{MADE_UP}client-keycloak-realm-ci" not in given
 
 
 def test_the_client_environment_is_ready_for_a_dotenv_file(dev: Graph):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from mlflow_platform.server.settings import Settings as PluginSettings
 
 from .graph import Graph
 
@@ -86,14 +87,24 @@ def test_mlflow_is_told_where_everything_is_and_who_may_do_what(dev: Graph):
         "backchannel_url": "http://keycloak:8080/realms/mlflow",
         "audience": "mlflow",
         "client_id": "mlflow-client",
+        "web_client_id": "mlflow",
+        "session_idle_seconds": 28800,
+        "session_max_seconds": 259200,
         "sts_endpoint": "http://minio:9000",
         "s3_endpoint": "http://localhost:9000",
         "s3_region": "us-east-1",
         "bucket": "mlflow",
+        "storage_credentials_seconds": 3600,
         "teams": {"platform-admins": "ADMIN", "model-developers": "EDIT", "model-viewers": "READ"},
+        "password_grant": False,
         "workers": 2,
+        "log_level": "info",
         "forwarded_allow_ips": "*",
     }
+
+
+def test_the_server_itself_takes_what_it_is_told(dev: Graph):
+    PluginSettings.model_validate_json(dev.upload("mlflow", "/etc/mlflow-platform/server.json"))
 
 
 def test_mlflows_secrets_are_one_value_a_line_for_a_shell(dev: Graph):
@@ -105,8 +116,12 @@ def test_mlflows_secrets_are_one_value_a_line_for_a_shell(dev: Graph):
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "MLFLOW_FLASK_SERVER_SECRET_KEY",
+        "MLFLOW_PLATFORM_WEB_CLIENT_SECRET",
+        "MLFLOW_PLATFORM_SESSION_KEY",
     }
     assert secrets["MLFLOW_BACKEND_STORE_URI"] == (
         "postgresql+psycopg://mlflow:made-up-postgres-mlflow@postgres:5432/mlflow"
     )
+    assert secrets["MLFLOW_PLATFORM_WEB_CLIENT_SECRET"] == "made-up-client-keycloak-realm-mlflow"
+    assert secrets["MLFLOW_PLATFORM_SESSION_KEY"] == "made-up-mlflow-session"
     assert secrets["AWS_ACCESS_KEY_ID"] == dev.of(":IamUser")[0].inputs["name"]
