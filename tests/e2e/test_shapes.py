@@ -1,6 +1,5 @@
 """Stacks of another shape, or next to each other; each takes minutes."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -37,12 +36,13 @@ def test_two_stacks_share_a_machine_and_no_tokens(platform: Platform, tmp_path: 
             assert abroad.ask(token, "GET", whoami).status_code == 401
 
 
-def test_a_stack_comes_up_again_within_two_minutes_of_its_end(has_pulumi: None, tmp_path: Path):
+def test_a_stack_comes_up_again_after_its_end_from_the_images_that_were_built(has_pulumi: None, tmp_path: Path):
+    """How long that takes, bench/up.py measures; what could make it long is an image that is built once more."""
     with brought_up(tmp_path) as stack:
+        built = [container.attrs["Image"] for container in stack.containers()]
         stack.destroy()
         assert stack.clear() == []
-        start = time.monotonic()
         stack.up()
-        assert time.monotonic() - start < 120
+        assert [container.attrs["Image"] for container in stack.containers()] == built
         platform = Platform(stack, stack.outputs())
         assert platform.objects(platform.token("dev")) == set()
