@@ -102,6 +102,7 @@ Gateway(
         listen=settings.listen,
         tracking=tracking.host,
         tracking_port=ports.mlflow,
+        tracking_closed=BACKCHANNEL_LOGOUT,
         identity=identity.host,
         identity_port=ports.keycloak,
         s3=object_store.s3,

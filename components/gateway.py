@@ -45,7 +45,9 @@ http {{
 
     # No limit of size, nothing held back on the way, and time for the slowest upload.
     client_max_body_size 0;
-    large_client_header_buffers 4 32k;  # a token of a user in hundreds of groups is long
+    large_client_header_buffers 4 64k;  # a token of a user in hundreds of groups is long
+    proxy_buffer_size 32k;  # and so may be what a login sets and returns to: one answer's headers
+    proxy_buffers 4 32k;
     proxy_http_version 1.1;
     proxy_buffering off;
     proxy_request_buffering off;
@@ -60,6 +62,12 @@ http {{
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Host $http_host;
     proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Port "";
+    proxy_set_header X-Forwarded-Prefix "";
+    proxy_set_header X-Forwarded-Scheme "";
+    proxy_set_header X-Forwarded-Ssl "";
+    proxy_set_header X-Real-IP "";
+    proxy_set_header Forwarded "";
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $connection_upgrade;
 
@@ -76,11 +84,18 @@ http {{
 _SITE = """\
     server {{
         listen {port};
-        location / {{
+{closed}        location / {{
             set $upstream {upstream};
             proxy_pass http://$upstream;
         }}
     }}
+"""
+
+# All that begins with it, however a path is written: NGINX compares it decoded, without double slashes and dots.
+_CLOSED = """\
+        location {path} {{
+            return 404;
+        }}
 """
 
 # MinIO's console keeps a websocket to one server: the same client always gets the same one.
@@ -100,6 +115,7 @@ class GatewayArgs:
     listen: str  # the host's address that the public ports are opened on
     tracking: str
     tracking_port: int
+    tracking_closed: str  # a path there that only the platform's network may use
     identity: str
     identity_port: int
     s3: str
@@ -138,11 +154,11 @@ class Gateway(pulumi.ComponentResource):
 
     def _configuration(self, args: GatewayArgs) -> str:
         sites = [
-            _SITE.format(port=5000, upstream=args.tracking),
-            _SITE.format(port=8080, upstream=args.identity),
-            _SITE.format(port=9000, upstream=args.s3),
+            _SITE.format(port=5000, upstream=args.tracking, closed=_CLOSED.format(path=args.tracking_closed)),
+            _SITE.format(port=8080, upstream=args.identity, closed=""),
+            _SITE.format(port=9000, upstream=args.s3, closed=""),
             _STICKY.format(shares=_shares(args.consoles)),
-            _SITE.format(port=9001, upstream="$console"),
+            _SITE.format(port=9001, upstream="$console", closed=""),
         ]
         return _CONFIGURATION.format(health=_HEALTH, sites="\n".join(sites))
 

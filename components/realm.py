@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_keycloak as keycloak
 import pulumi_keycloak.openid as openid
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 
 from components.durations import go_duration
 from components.passwords import password
@@ -18,6 +18,7 @@ _STORAGE_AUDIENCE = "minio"
 
 # Keycloak's own default scopes: a client's list of scopes replaces them, so it has to name these too.
 _BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
+_SERVICE_SCOPE = "service_account"  # Keycloak gives it to a service client at every update, so it is listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +81,13 @@ class Realm(pulumi.ComponentResource):
         services = {
             client: self._service_client(client) for group in args.groups.values() for client in group.service_clients
         }
-        for_storage = [self._storage_scope(console)]
-        for_both = [self._tracking_scope(web), *for_storage]
+        for_storage = [self._storage_scope(console).name]
+        for_both = [self._tracking_scope(web).name, *for_storage]
         self._scopes(_WEB, web, for_both)
         self._scopes(self.login_client_id, login, for_both, optional=["offline_access"])  # for jobs that take days
         self._scopes(_STORAGE_AUDIENCE, console, for_storage)  # its tokens are of no use to MLflow
         for client_id, client in services.items():
-            self._scopes(client_id, client, for_both)
+            self._scopes(client_id, client, [*for_both, _SERVICE_SCOPE])
         self.passwords = {user: password(f"{name}-{user}", self) for user in args.dev_users}
         users = {user: self._user(user, secret) for user, secret in self.passwords.items()}
         for group, rights in args.groups.items():
@@ -233,14 +234,14 @@ class Realm(pulumi.ComponentResource):
         return scope
 
     def _scopes(
-        self, name: str, client: openid.Client, default: Sequence[openid.ClientScope], optional: Sequence[str] = ()
+        self, name: str, client: openid.Client, default: Sequence[Input[str]], optional: Sequence[str] = ()
     ) -> None:
         """All that the client's tokens say, and all that it may ask for besides: unsaid, both were Keycloak's lists."""
         openid.ClientDefaultScopes(
             f"{self._prefix}-{name}",
             realm_id=self._realm.id,
             client_id=client.id,
-            default_scopes=[*_BUILT_IN_SCOPES, *(scope.name for scope in default)],
+            default_scopes=[*_BUILT_IN_SCOPES, *default],
             opts=self._opts,
         )
         openid.ClientOptionalScopes(

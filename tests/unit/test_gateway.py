@@ -58,6 +58,19 @@ def test_no_upload_is_too_large_or_too_slow(configuration: str):
         assert directives(configuration, timeout) == ["1h"]
 
 
+def test_only_keycloak_ends_sessions_from_behind(configuration: str, dev: Graph):
+    closed = re.findall(r"listen (\d+);\s*location (\S+) \{\s*return 404;\s*\}", configuration)
+    assert closed == [("5000", "/oidc/backchannel-logout")]
+    assert (
+        dev.the("openid/client:Client", "keycloak-realm-mlflow").inputs["backchannelLogoutUrl"].endswith(closed[0][1])
+    )
+
+
+def test_a_token_of_somebody_in_hundreds_of_groups_passes_and_so_does_a_long_answer(configuration: str):
+    assert directives(configuration, "large_client_header_buffers") == ["4 64k"]
+    assert directives(configuration, "proxy_buffer_size") == ["32k"]
+
+
 def test_everything_is_passed_on_as_it_flows(configuration: str):
     assert directives(configuration, "proxy_buffering") == ["off"]
     assert directives(configuration, "proxy_request_buffering") == ["off"]
@@ -73,7 +86,17 @@ def test_websockets_pass(configuration: str):
 def test_a_client_cannot_say_where_it_comes_from(configuration: str):
     headers = set(directives(configuration, "proxy_set_header"))
     # With the port, which MinIO's signatures and MLflow's check of hosts are about.
-    assert {"Host $http_host", "X-Forwarded-For $remote_addr", "X-Forwarded-Proto $scheme"} <= headers
+    assert {"Host $http_host", "X-Forwarded-Host $http_host"} <= headers
+    assert {"X-Forwarded-For $remote_addr", "X-Forwarded-Proto $scheme"} <= headers
+    unused = (
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Scheme",
+        "X-Forwarded-Ssl",
+        "X-Real-IP",
+        "Forwarded",
+    )
+    assert {f'{name} ""' for name in unused} <= headers  # an empty one is not passed on
 
 
 def test_headers_are_set_in_one_place_for_a_second_place_would_forget_the_first(configuration: str):

@@ -97,6 +97,7 @@ def test_the_minio_consoles_tokens_are_of_no_use_to_mlflow(dev: Graph):
 @pytest.mark.parametrize("name", CLIENTS)
 def test_keycloaks_own_scopes_are_listed_for_the_list_replaces_them(dev: Graph, name: str):
     assert {"acr", "basic", "email", "profile", "roles", "web-origins"} <= scopes(dev, name)
+    assert ("service_account" in scopes(dev, name)) == (name == "ci")
 
 
 def test_only_peoples_own_machines_may_ask_for_tokens_that_outlive_the_session(dev: Graph):
