@@ -1,0 +1,114 @@
+"""The object store: credentials by the user's own token from MinIO's STS, and clients that renew them by themselves."""
+
+import os
+import re
+import threading
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlflow_platform.client import errors, web
+from mlflow_platform.client.discovery import Platform
+from mlflow_platform.client.discovery import platform as discover
+from mlflow_platform.client.sessions import Session
+
+_PATIENT = 10  # attempts, about a minute in all: MinIO may restart in mid-upload
+_ERROR_CODE = re.compile(r"\w{1,64}", re.ASCII)
+
+
+def credentials(session: Session, platform: Platform, attempts: int = _PATIENT) -> dict[str, str]:
+    """Session credentials in botocore's own form; raises one of our errors, none of which repeats the token."""
+    lasting = platform.s3_credentials_seconds
+    request: dict[str, Any] = {"DurationSeconds": lasting} if lasting else {}
+    # Credentials that end with the token are asked with a fresh one, or they would be due at once.
+    request["WebIdentityToken"] = session.access_token(fresh=not lasting)
+    sts = _client("sts", platform, attempts, signature_version=UNSIGNED)
+    try:
+        given = sts.assume_role_with_web_identity(**request)["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].astimezone(UTC).isoformat(),
+        }
+    except ClientError as error:
+        raise _refusal(platform, error) from None
+    except (BotoCoreError, KeyError, AttributeError) as error:
+        raise errors.Unavailable(f"{platform.s3_endpoint} does not answer ({type(error).__name__}).") from None
+
+
+def renewing(session: Session, platform: Platform) -> RefreshableCredentials:
+    """Credentials that are renewed ahead of their end: by one thread in the last quarter, by all in the last eighth.
+
+    In proportion, because botocore's own 15 minutes would mean an STS call per request where a life is shorter.
+    """
+    first = credentials(session, platform)
+    life = (datetime.fromisoformat(first["expiry_time"]) - datetime.now(UTC)).total_seconds()
+    return RefreshableCredentials.create_from_metadata(
+        first,
+        refresh_using=lambda: credentials(session, platform),
+        method="mlflow-platform",
+        advisory_timeout=life / 4,  # pyright: ignore[reportArgumentType]
+        mandatory_timeout=life / 8,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def client(session: Session, bucket: str) -> Any:
+    """An S3 client for the platform's bucket; None where the bucket is another. One per user and process."""
+    with _lock:  # else every thread of an upload would begin with an STS call
+        platform = _platform(session.tracking_uri)
+        return _s3(session, session.username, platform, os.getpid()) if platform.bucket == bucket else None
+
+
+@lru_cache(maxsize=16)
+def _s3(session: Session, username: str, platform: Platform, process: int) -> Any:
+    """By user name too: whoever logs in as somebody else must not go on with the credentials of before."""
+    return _client("s3", platform, _PATIENT, renewing(session, platform), s3={"addressing_style": "path"})
+
+
+_platform = lru_cache(maxsize=16)(discover)
+_lock = threading.Lock()
+
+
+def _client(
+    service: str, platform: Platform, attempts: int, given: RefreshableCredentials | None = None, **options: Any
+) -> Any:
+    """A client of its own session: the user's AWS_* variables, profile and configuration stay out of it."""
+    nothing = (None, None, None, None)
+    session = botocore.session.Session(
+        session_vars={"profile": nothing, "config_file": nothing, "credentials_file": nothing, "region": nothing}
+    )
+    if given:
+        session._credentials = given
+    return boto3.Session(botocore_session=session).client(
+        service,
+        endpoint_url=platform.s3_endpoint,
+        region_name=platform.s3_region,
+        verify=os.environ.get("AWS_CA_BUNDLE") or web.certificates(),
+        config=Config(
+            parameter_validation=service != "sts",  # STS insists on a role, of which MinIO knows nothing
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=32,
+            **options,
+        ),
+    )
+
+
+def _refusal(platform: Platform, error: ClientError) -> errors.ClientError:
+    answer = error.response
+    if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        return errors.Unavailable(f"{platform.s3_endpoint} is not ready.")
+    code = str(answer.get("Error", {}).get("Code"))
+    shown = code if _ERROR_CODE.fullmatch(code) else "no code"  # its message may repeat what it was sent
+    return errors.ClientError(
+        f"{platform.s3_endpoint} gives you no credentials ({shown}); is a team of yours allowed in?"
+    )

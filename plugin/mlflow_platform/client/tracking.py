@@ -1,0 +1,103 @@
+"""What MLflow finds by entry points: who sends a request, and who made a run. Nothing of it acts without a login.
+
+The server's image has the entry points too, but not what the client depends on: nothing of that is imported up here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mlflow.utils.credentials import get_default_host_creds
+from requests import PreparedRequest
+from requests.auth import AuthBase
+
+from mlflow_platform.client.addresses import server_of
+
+if TYPE_CHECKING:
+    from mlflow_platform.client.sessions import Session
+
+NAME = "mlflow-platform"
+
+
+class PlatformHeaders:
+    """The token, for requests to the server that it was got for. MLflow asks at every request."""
+
+    def in_context(self) -> bool:
+        return True
+
+    def request_headers(self) -> dict[str, str]:
+        target = _requested()
+        if target is None or has_own_credentials(target):
+            return {}
+        session = _find(server_of(target.host) or target.host)
+        return {"Authorization": f"Bearer {session.access_token()}"} if session else {}
+
+
+class PlatformAuth:
+    """The same for MLFLOW_TRACKING_AUTH=mlflow-platform, which MLflow applies instead."""
+
+    def get_name(self) -> str:
+        return NAME
+
+    def get_auth(self) -> AuthBase:
+        return _Bearer()
+
+
+class PlatformUser:
+    """Runs carry the name of the login that they are made with."""
+
+    def in_context(self) -> bool:
+        return find_session() is not None
+
+    def tags(self) -> dict[str, str]:
+        session = find_session()
+        return {"mlflow.user": session.username} if session else {}
+
+
+class _Bearer(AuthBase):
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        server = server_of(request.url or "")
+        session = _find(server) if server else None
+        if session and "Authorization" not in request.headers:
+            request.headers["Authorization"] = f"Bearer {session.access_token()}"
+        return request
+
+
+def find_session(tracking_uri: str | None = None) -> Session | None:
+    """The session at MLflow's tracking server; None where the user brings credentials of her own."""
+    if tracking_uri is None:
+        from mlflow.tracking import get_tracking_uri
+
+        tracking_uri = get_tracking_uri()
+    if not tracking_uri.startswith("http") or has_own_credentials(get_default_host_creds(tracking_uri)):
+        return None
+    return _find(tracking_uri)
+
+
+def _find(url: str) -> Session | None:
+    if os.environ.get("MLFLOW_PLATFORM_CONFIG"):  # this is the platform's own server
+        return None
+    from mlflow_platform.client import sessions
+
+    return sessions.find(url)
+
+
+def has_own_credentials(target: Any) -> bool:
+    """Whether the user told MLflow how to log in: by a token, a password, or another plugin."""
+    return bool(target.token or target.username or target.aws_sigv4 or target.auth not in (None, "", NAME))
+
+
+def _requested() -> Any:
+    """Where the request goes that MLflow is about to send; None for whoever else asks.
+
+    MLflow does not tell its header providers, and sends what they give to any server whatsoever: to the one of an
+    artifact's http address, which other people write, for instance. Only the caller's own variables say which it is.
+    """
+    frame = sys._getframe(1)
+    while frame:
+        if frame.f_code.co_name == "http_request" and frame.f_globals.get("__name__") == "mlflow.utils.rest_utils":
+            return frame.f_locals.get("host_creds")
+        frame = frame.f_back
+    return None

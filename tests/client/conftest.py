@@ -1,0 +1,78 @@
+"""A platform double, and a user whose home is empty."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow_platform.client import sessions
+from mlflow_platform.client.login import log_in
+from mlflow_platform.client.store import LoginFile
+
+from tests.client.double import Double
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing of whoever runs the tests is seen or touched."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "MLFLOW_")) or name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path
+
+
+@pytest.fixture
+def platform(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
+    """The double that MLFLOW_TRACKING_URI names."""
+    double = Double()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", double.url)
+    yield double
+    double.stop()
+
+
+@pytest.fixture
+def other(home: Path) -> Iterator[Double]:
+    """Another server: somebody else's."""
+    double = Double()
+    yield double
+    double.stop()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """No test waits: what the client would have slept is written down, and time goes on by it."""
+    slept: list[float] = []
+    from time import monotonic
+
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr("time.monotonic", lambda: monotonic() + sum(slept))
+    return slept
+
+
+@pytest.fixture
+def logged_in(platform: Double, monkeypatch: pytest.MonkeyPatch) -> LoginFile:
+    """A login by code on the platform; its file."""
+    with monkeypatch.context() as patch:
+        patch.setattr("time.sleep", lambda seconds: None)
+        log_in(platform.url, "device", offline=False)
+    platform.requests.clear()
+    return LoginFile(platform.url)
+
+
+def age(file: LoginFile, seconds: float) -> None:
+    """Makes the login's tokens this much older."""
+    from dataclasses import replace
+
+    login = file.load()
+    assert login
+    file.save(replace(login, tokens=replace(login.tokens, expires_at=login.tokens.expires_at - seconds)))
+
+
+@pytest.fixture(autouse=True)
+def _nobody_remembers() -> Iterator[None]:
+    yield
+    sessions._login_session.cache_clear()
+    sessions._service_session.cache_clear()

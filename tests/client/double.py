@@ -1,0 +1,245 @@
+"""A platform on one loopback port: what it publishes, Keycloak, STS, S3 and MLflow, each able to misbehave."""
+
+import base64
+import hashlib
+import json
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    form: dict[str, str]
+
+
+@dataclass
+class Double:
+    """Its attributes are its behaviour; `requests` is what it was asked."""
+
+    user: str = "dev"
+    lifetime: float = 300
+    session_life: int = 1800
+    storage_life: int = 3600
+    down: bool = False  # everything answers 503
+    refuses: str = ""  # an OAuth error for every grant
+    device_answers: list[str] = field(default_factory=list)  # errors before the login by code is granted
+    device_changes: dict[str, Any] = field(default_factory=dict)
+    platform_changes: dict[str, Any] = field(default_factory=dict)
+    openid_changes: dict[str, Any] = field(default_factory=dict)
+    token_changes: dict[str, Any] = field(default_factory=dict)
+    nonce: str = ""  # another than was asked for
+    redirect_to: str = ""  # where MLflow's API sends its callers
+    sts_error: str = ""
+    client_secret: str = "service-secret"
+    requests: list[Request] = field(default_factory=list)
+    handed_out: set[str] = field(default_factory=set)  # everything secret
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._codes: dict[str, dict[str, str]] = {}
+        self._refresh_tokens: set[str] = set()
+        self._lock = threading.Lock()
+        self._port = 0
+        self.start()
+
+    def start(self) -> None:
+        double = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _handle(self) -> None:
+                length = int(self.headers.get("content-length") or 0)
+                body = self.rfile.read(length)
+                status, headers, content = double._answer(self.command, self.path, dict(self.headers), body)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", headers.get("content-length", str(len(content))))
+                self.end_headers()
+                self.wfile.write(b"" if self.command == "HEAD" else content)
+
+            do_GET = do_POST = do_PUT = do_HEAD = _handle
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Nothing listens any more, until the next start on the same port."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.url}/realms/test"
+
+    def asked(self, grant: str) -> int:
+        """How often this grant was asked for."""
+        return sum(request.form.get("grant_type") == grant for request in self.requests)
+
+    def sts_calls(self) -> int:
+        return sum("WebIdentityToken" in request.form for request in self.requests)
+
+    def to(self, prefix: str) -> list[Request]:
+        return [request for request in self.requests if request.path.startswith(prefix)]
+
+    def _answer(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        form: dict[str, str] = {}
+        if headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+            form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        self.requests.append(Request(method, path, headers, form))
+        if self.down:
+            return 503, {}, b"<html>down</html>"
+        url = urlsplit(path)
+        if url.path == "/.well-known/mlflow-platform":
+            return _json(200, self._platform())
+        if url.path.startswith("/realms/test"):
+            return self._keycloak(url.path.removeprefix("/realms/test"), url.query, form)
+        if url.path.startswith("/api/"):
+            if self.redirect_to:
+                return 307, {"location": f"{self.redirect_to}{path}"}, b""
+            return _json(200, {"run": {"info": {}, "data": {}}, "metrics": []})
+        return self._sts(form) if "Action" in form else self._s3(method, url.path, headers, body)
+
+    def _platform(self) -> dict[str, Any]:
+        document = {
+            "issuer": self.issuer,
+            "client_id": "mlflow-client",
+            "s3_endpoint": self.url,
+            "s3_region": "us-east-1",
+            "bucket": "mlflow",
+            "s3_credentials_seconds": 3600,
+        }
+        return {**document, **self.platform_changes}
+
+    def _keycloak(self, path: str, query: str, form: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        if path == "/.well-known/openid-configuration":
+            names = {
+                "authorization": "auth",
+                "device_authorization": "device",
+                "token": "token",
+                "revocation": "revoke",
+            }
+            endpoints = {f"{name}_endpoint": f"{self.issuer}/{path}" for name, path in names.items()}
+            return _json(200, {"issuer": self.issuer, **endpoints, **self.openid_changes})
+        if path == "/auth":
+            asked = {name: values[0] for name, values in parse_qs(query).items()}
+            code = self._secret("code")
+            self._codes[code] = asked
+            back = {"code": code, "state": asked["state"], "iss": self.issuer}
+            return 302, {"location": f"{asked['redirect_uri']}?{urlencode(back)}"}, b""
+        if path == "/device":
+            code = self._secret("device")
+            self._codes[code] = form
+            page = f"{self.issuer}/activate"
+            document = {
+                "device_code": code,
+                "user_code": "ABCD-EFGH",
+                "verification_uri": page,
+                "verification_uri_complete": f"{page}?user_code=ABCD-EFGH",
+                "expires_in": 600,
+                "interval": 5,
+            }
+            return _json(200, {**document, **self.device_changes})
+        if path == "/revoke":
+            with self._lock:
+                self._refresh_tokens.discard(form["token"])
+            return 200, {}, b""
+        return self._token(form) if path == "/token" else (404, {}, b"")
+
+    def _token(self, form: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        grant = form["grant_type"]
+        if self.refuses:
+            return _json(400, {"error": self.refuses})
+        if grant == "client_credentials":
+            if form["client_secret"] != self.client_secret:
+                return _json(401, {"error": "unauthorized_client"})
+            return _json(200, self._tokens(f"service-account-{form['client_id']}", "", False))
+        if grant == "refresh_token":
+            with self._lock:
+                if form["refresh_token"] not in self._refresh_tokens:
+                    return _json(400, {"error": "invalid_grant"})
+                self._refresh_tokens.remove(form["refresh_token"])  # good for one use
+            return _json(200, self._tokens(self.user, "", True))
+        if grant.endswith("device_code") and self.device_answers:
+            return _json(400, {"error": self.device_answers.pop(0)})
+        asked = self._codes.pop(form.get("code") or form["device_code"], {})
+        digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+        if asked.get("code_challenge") != base64.urlsafe_b64encode(digest).rstrip(b"=").decode():
+            return _json(400, {"error": "invalid_grant"})
+        return _json(200, self._tokens(self.user, asked.get("nonce", ""), True))
+
+    def _tokens(self, user: str, nonce: str, refresh: bool) -> dict[str, Any]:
+        now = int(time.time())
+        claims = {"iss": self.issuer, "preferred_username": user, "iat": now, "exp": now + self.lifetime}
+        document = {
+            "access_token": self._jwt({**claims, "jti": secrets.token_hex(8)}),
+            "token_type": "Bearer",
+            "expires_in": self.lifetime,
+            "id_token": self._jwt({**claims, "aud": "mlflow-client", "nonce": self.nonce or nonce}),
+        }
+        if refresh:
+            document |= {"refresh_token": self._secret("refresh"), "refresh_expires_in": self.session_life}
+            self._refresh_tokens.add(document["refresh_token"])
+        return {**document, **self.token_changes}
+
+    def _jwt(self, claims: dict[str, Any]) -> str:
+        parts = [json.dumps(part).encode() for part in ({"alg": "RS256"}, claims)]
+        encoded = [base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts]
+        return ".".join([*encoded, self._secret("signature")])
+
+    def _secret(self, kind: str) -> str:
+        secret = f"{kind}-{secrets.token_hex(12)}"
+        self.handed_out.add(secret)
+        return secret
+
+    def _sts(self, form: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        space = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'
+        if self.sts_error:
+            told = f"<Code>{self.sts_error}</Code><Message>{form['WebIdentityToken']}</Message>"
+            return 400, {}, f"<ErrorResponse {space}><Error>{told}</Error></ErrorResponse>".encode()
+        life = float(form.get("DurationSeconds", self.storage_life))
+        given = {
+            "AccessKeyId": f"AK{secrets.token_hex(6)}",
+            "SecretAccessKey": self._secret("s3"),
+            "SessionToken": self._secret("s3session"),
+            "Expiration": (datetime.now(UTC) + timedelta(seconds=life)).isoformat(),
+        }
+        inner = "".join(f"<{name}>{value}</{name}>" for name, value in given.items())
+        action = "AssumeRoleWithWebIdentity"
+        result = f"<{action}Result><Credentials>{inner}</Credentials></{action}Result>"
+        return 200, {"content-type": "text/xml"}, f"<{action}Response {space}>{result}</{action}Response>".encode()
+
+    def _s3(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        if "Authorization" not in headers:
+            return 403, {}, b""
+        if method == "PUT":
+            self.objects[path] = body
+            return 200, {"etag": '"1"'}, b""
+        if path not in self.objects:
+            return 404, {}, b""
+        content = self.objects[path]
+        return 200, {"etag": '"1"', "content-length": str(len(content))}, content
+
+
+def _json(status: int, document: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    return status, {"content-type": "application/json"}, json.dumps(document).encode()
