@@ -7,6 +7,8 @@ from typing import Any, Literal
 _READ = ["s3:GetObject"]
 # Versions are left out on purpose: what a team overwrites or deletes stays recoverable by an administrator.
 _WRITE = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+# MinIO lets everybody make access keys for himself that never end, unless a policy denies it.
+_NO_KEYS = {"Effect": "Deny", "Action": ["admin:CreateServiceAccount", "admin:UpdateServiceAccount"]}
 
 
 def bucket_policy(bucket: str, access: Literal["read", "write"], prefixes: Sequence[str] = ()) -> str:
@@ -24,5 +26,5 @@ def bucket_policy(bucket: str, access: Literal["read", "write"], prefixes: Seque
         "Resource": sorted(f"{arn}/{prefix}*" for prefix in prefixes or [""]),
     }
     about = ["s3:GetBucketLocation"] if access == "read" else ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
-    statements = [{"Effect": "Allow", "Action": about, "Resource": [arn]}, listing, objects]
+    statements = [{"Effect": "Allow", "Action": about, "Resource": [arn]}, listing, objects, _NO_KEYS]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import chain
 from typing import Any, Literal
 
 from hypothesis import assume, given
@@ -26,12 +27,13 @@ def like(pattern: str, value: str) -> bool:
 
 def allows(policy: str, action: str, resource: str, prefix: str = "") -> bool:
     statements: list[dict[str, Any]] = json.loads(policy)["Statement"]
-    assert all(statement["Effect"] == "Allow" for statement in statements)
-    return any(
+    denied = [statement["Action"] for statement in statements if statement["Effect"] == "Deny"]
+    return action not in chain(*denied) and any(
         any(like(pattern, action) for pattern in statement["Action"])
         and any(like(pattern, f"arn:aws:s3:::{resource}") for pattern in statement["Resource"])
         and any(like(p, prefix) for p in statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", ["*"]))
         for statement in statements
+        if statement["Effect"] == "Allow"
     )
 
 
@@ -74,6 +76,16 @@ def test_nobody_removes_a_version_or_changes_the_bucket(access: Literal["read", 
         assert not allows(policy, action, BUCKET)
         assert not allows(policy, action, f"{BUCKET}/{(prefixes or [''])[0]}x")
     assert not allows(policy, "admin:CreateUser", "")
+
+
+@given(ACCESS, PREFIXES)
+def test_nobody_makes_keys_that_outlive_the_session(access: Literal["read", "write"], prefixes: list[str]):
+    denied = [
+        it["Action"]
+        for it in json.loads(bucket_policy(BUCKET, access, prefixes))["Statement"]
+        if it["Effect"] == "Deny"
+    ]
+    assert denied == [["admin:CreateServiceAccount", "admin:UpdateServiceAccount"]]
 
 
 @given(ACCESS, PREFIXES, st.randoms())
