@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from launcher import engines, images, ports, prepare, status, summary, venv
+from launcher import browser, engines, images, ports, prepare, status, summary, venv
 from launcher.console import Failure, done, duration, only_work, say, table
 from launcher.paths import Paths
 
@@ -143,6 +143,7 @@ def _confirmed(question: str) -> bool:
 def test(paths: Paths, options: argparse.Namespace) -> int:
     stack = prepare.stack(paths, _request(options), images_too=True)
     venv.fill(paths, "test")
+    browser.ensure(paths, install=not options.no_install)
     # Tests make stacks of their own; the state of this checkout's is none of their business.
     environment = {name: value for name, value in stack.environment.items() if not name.startswith("PULUMI_BACKEND")}
     marked = [] if options.all else ["-m", "not slow"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import apt, base_image, certificates, docker_engine, engines, images, status, toolchain, venv
+from launcher import apt, base_image, browser, certificates, docker_engine, engines, images, status, toolchain, venv
 from launcher.console import Failure
 from launcher.paths import Paths
 
@@ -186,6 +186,17 @@ def test_on_another_distribution_the_packages_are_named(paths: Paths, monkeypatc
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Failure, match="no Debian that could install it; install the equivalent of: docker.io"):
         apt.install(paths, ["docker.io"], why="Docker is not installed", allowed=True)
+
+
+def test_the_tests_browser_is_installed_where_there_is_none(paths: Paths, programs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(programs("apt-get", f'echo "$@" >> {paths.own}/calls').parent))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(Failure, match="Chromium, which the tests drive.*--no-install.*apt-get install chromium"):
+        browser.ensure(paths, install=False)
+    browser.ensure(paths, install=True)
+    assert (paths.own / "calls").read_text().splitlines()[-1].endswith(" chromium")
+    programs("chromium", "true")
+    browser.ensure(paths, install=False)
 
 
 def test_go_is_asked_for_its_own_version(programs):
