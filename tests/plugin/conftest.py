@@ -15,7 +15,7 @@ import httpx
 import pytest
 from mlflow_platform.server.__main__ import auth_config, migrate
 
-from tests.plugin.idp import Backstage, Realm, Sts
+from tests.plugin.idp import WEB_CLIENT_SECRET, Backstage, Realm, Sts
 
 ROOT = Path(__file__).parents[2]
 TEAMS = {"admins": "ADMIN", "managers": "MANAGE", "editors": "EDIT", "users": "USE", "viewers": "READ"}
@@ -62,6 +62,7 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         "MLFLOW_PLATFORM_AUTH_DATABASE_URI": auth,
         "MLFLOW_AUTH_CONFIG_PATH": auth_config(auth),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "a key for tests",
+        "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": WEB_CLIENT_SECRET,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port}",

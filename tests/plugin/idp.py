@@ -12,6 +12,8 @@ from joserfc.jwk import RSAKey
 
 MISSING = object()
 CERTS = "/realms/test/protocol/openid-connect/certs"
+TOKEN = "/realms/test/protocol/openid-connect/token"
+WEB_CLIENT_SECRET = "the secret of the server's own client"
 
 
 class Realm:
@@ -23,6 +25,8 @@ class Realm:
         self.keys = [RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS256"})]
         self.answers = True
         self.asked = 0
+        self.passwords: dict[str, str] = {}
+        self.password_forms: list[dict[str, str]] = []
 
     def jwks(self) -> dict[str, Any]:
         encryption = {**self.keys[0].as_dict(private=False), "kid": "enc", "use": "enc", "alg": "RSA-OAEP"}
@@ -50,6 +54,23 @@ class Realm:
 
     def token(self, user: str = "ada", groups: Any = ("editors",), **changes: Any) -> str:
         return self.sign(self.claims(user, groups, **changes))
+
+    def grant(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """The token endpoint's answer to a password, with Keycloak's own words."""
+        self.password_forms.append(form)
+        if not self.answers:
+            return 502, {}
+        if (form.get("grant_type"), form.get("client_id"), form.get("client_secret")) != (
+            "password",
+            "mlflow",
+            WEB_CLIENT_SECRET,
+        ):
+            return 401, {"error": "unauthorized_client", "error_description": "Invalid client credentials"}
+        if form["username"] == "disabled":
+            return 400, {"error": "invalid_grant", "error_description": "Account disabled"}
+        if self.passwords.get(form["username"]) != form["password"]:
+            return 401, {"error": "invalid_grant", "error_description": "Invalid user credentials"}
+        return 200, {"access_token": self.token(form["username"], azp="mlflow"), "token_type": "Bearer"}
 
     def sign(self, claims: dict[str, Any], key: Any = None, **header: Any) -> str:
         key = key or self.keys[0]
@@ -101,7 +122,12 @@ class Backstage:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                self._send(*backstage.sts.answer(body), "application/xml")
+                if self.path == TOKEN:
+                    form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+                    status, answer = backstage.realm.grant(form)
+                    self._send(status, dumps(answer), "application/json")
+                else:
+                    self._send(*backstage.sts.answer(body), "application/xml")
 
             def _send(self, status: int, text: str, kind: str) -> None:
                 try:

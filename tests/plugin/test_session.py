@@ -70,14 +70,6 @@ def test_what_sts_says_becomes_a_clear_answer(server: Server, mode: str, status:
     assert token not in answer.text
 
 
-def test_a_dead_object_store_is_told_within_five_seconds(server: Server) -> None:
-    server.sts.mode = "hang"
-    start = time.monotonic()
-    answer = server.ask(server.realm.token(), "POST", SESSION)
-    assert time.monotonic() - start < 5
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
-
-
 def test_only_post_hands_out_credentials(server: Server) -> None:
     assert server.ask(server.realm.token(), "GET", SESSION).status_code == 405
 
@@ -93,6 +85,6 @@ def test_no_log_at_debug_has_a_secret(server: Server) -> None:
     time.sleep(0.3)
     log = server.log_file.read_text()
     assert "DEBUG" in log
-    assert "'logged'" in log
+    assert '"user": "logged"' in log
     for secret in (good, bad, good.split(".")[2], "sts-secret-key", "sts-session-token", "access_token="):
         assert secret not in log

@@ -7,6 +7,7 @@ from configparser import ConfigParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlflow_platform.server.limits import METADATA as LOGIN_ATTEMPTS
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
     AUTHORIZATION,
@@ -46,6 +47,7 @@ def migrate(backend_uri: str, auth_uri: str) -> None:
     backend.dispose()
     auth = create_sqlalchemy_engine_with_retry(auth_uri)
     migrate_auth(auth, "head")
+    LOGIN_ATTEMPTS.create_all(auth)
     auth.dispose()
 
 

@@ -2,17 +2,16 @@
 
 import asyncio
 import hashlib
-import logging
 import time
 from collections import OrderedDict
 
 import anyio.to_thread
+from starlette.types import Scope
 
+from mlflow_platform.server import audit
 from mlflow_platform.server.identity import Identity
 from mlflow_platform.server.rights import Rights
 from mlflow_platform.server.tokens import TokenVerifier
-
-logger = logging.getLogger(__name__)
 
 REMEMBERED = 4096  # tokens; the least recently used goes first
 
@@ -26,7 +25,7 @@ class Admission:
         self._admitted: OrderedDict[bytes, Identity] = OrderedDict()
         self._pending: dict[bytes, asyncio.Task[Identity]] = {}
 
-    async def admit(self, token: str) -> Identity:
+    async def admit(self, token: str, scope: Scope) -> Identity:
         """The token's identity. Requests that arrive together with a new token share the work."""
         digest = hashlib.sha256(token.encode("ascii")).digest()
         identity = self._admitted.get(digest)
@@ -37,15 +36,15 @@ class Admission:
             del self._admitted[digest]
         pending = self._pending.get(digest)
         if pending is None:
-            pending = asyncio.create_task(self._first(digest, token))
+            pending = asyncio.create_task(self._first(digest, token, scope))
             self._pending[digest] = pending
             pending.add_done_callback(lambda _: self._pending.pop(digest, None))
         return await asyncio.shield(pending)
 
-    async def _first(self, digest: bytes, token: str) -> Identity:
+    async def _first(self, digest: bytes, token: str, scope: Scope) -> Identity:
         identity = await self._verifier.verify(token)
         await anyio.to_thread.run_sync(self._rights.bring_in_step, identity)
-        logger.info("new token of %r through %r: %s", identity.username, identity.client, identity.level or "no team")
+        audit.record("admitted", scope, user=identity.username, client=identity.client, level=identity.level)
         self._admitted[digest] = identity
         if len(self._admitted) > REMEMBERED:
             self._admitted.popitem(last=False)

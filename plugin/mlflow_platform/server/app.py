@@ -9,18 +9,27 @@ from mlflow.environment_variables import _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED
 from mlflow.server import auth
 from mlflow.server.handlers import STATIC_PREFIX_ENV_VAR
 from mlflow.version import VERSION
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_platform.server import endpoints
+from mlflow_platform.server import audit, endpoints, passwords
 from mlflow_platform.server.admission import Admission
 from mlflow_platform.server.identity import Identity, current
 from mlflow_platform.server.keys import KeysUnavailable, SigningKeys
-from mlflow_platform.server.responses import error, forbidden, unauthenticated, unavailable
+from mlflow_platform.server.limits import Limits
+from mlflow_platform.server.passwords import Passwords
+from mlflow_platform.server.responses import Error, Refused, forbidden, unauthenticated, unavailable
 from mlflow_platform.server.rights import Rights
 from mlflow_platform.server.routes import refusal
-from mlflow_platform.server.settings import AUTHORIZATION, Settings, SettingsError, load_settings
+from mlflow_platform.server.settings import (
+    AUTHORIZATION,
+    WEB_CLIENT_SECRET_VARIABLE,
+    Settings,
+    SettingsError,
+    load_settings,
+)
 from mlflow_platform.server.storage import object_store_only
 from mlflow_platform.server.sts import Sts
 from mlflow_platform.server.tokens import TokenRefused, TokenVerifier, bearer_token
@@ -53,18 +62,32 @@ def create_app() -> "Gate":
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
     verifier = TokenVerifier(settings, SigningKeys(settings.backchannel_url))
-    return Gate(mlflow, settings, Admission(verifier, Rights(auth.store.engine, settings.teams)), Sts(settings))
+    admission = Admission(verifier, Rights(auth.store.engine, settings.teams))
+    return Gate(mlflow, settings, admission, Sts(settings), password_grant(settings, auth.store.engine))
+
+
+def password_grant(settings: Settings, engine: Engine) -> Passwords | None:
+    """None where the stack does not turn it on."""
+    if not settings.password_grant:
+        return None
+    secret = os.environ.get(WEB_CLIENT_SECRET_VARIABLE)
+    if not secret:
+        raise SettingsError(f"password_grant needs {WEB_CLIENT_SECRET_VARIABLE} in the environment")
+    return Passwords(settings, secret, Limits(engine, secret.encode()))
 
 
 class Gate:
     """Lets a request through to MLflow with a verified identity and without its credentials, or answers it itself."""
 
-    def __init__(self, mlflow: ASGIApp, settings: Settings, admission: Admission, sts: Sts):
+    def __init__(
+        self, mlflow: ASGIApp, settings: Settings, admission: Admission, sts: Sts, passwords: Passwords | None
+    ):
         self.mlflow = mlflow
         self._settings = settings
         self._host = urlsplit(settings.public_url).netloc.lower().encode()
         self._admission = admission
         self._sts = sts
+        self._passwords = passwords
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -78,15 +101,23 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         public = self._public(scope)
         if public is not None:
+            if isinstance(public, Error):
+                audit.refused(public, scope, None)
             await public(scope, receive, send)
             return
+        identity = None
         try:
-            token, inner = take_token(scope)
-            identity = await self._admission.admit(token)
+            if self._passwords and endpoints.is_session(scope) and passwords.offered(scope):
+                token, inner = await self._passwords.token(scope, receive), scope
+            else:
+                token, inner = take_token(scope)
+            identity = await self._admission.admit(token, scope)
         except TokenRefused as refused:
             answer = unauthenticated(str(refused))
+        except Refused as refused:
+            answer = refused.answer
         except KeysUnavailable:
-            answer = unavailable("The identity provider does not answer; try again in a moment.")
+            answer = unavailable("Keycloak does not answer; try again in a moment.")
         except SQLAlchemyError as failure:
             logger.error("the rights of a user could not be written (%s)", type(failure).__name__)
             answer = unavailable("The database does not answer; try again in a moment.")
@@ -95,6 +126,7 @@ class Gate:
             if answer is None:
                 await self._forward(inner, receive, send, identity)
                 return
+        audit.refused(answer, scope, identity)
         await answer(scope, receive, send)
 
     def _public(self, scope: Scope) -> ASGIApp | None:
@@ -103,7 +135,7 @@ class Gate:
         if reading and path == HEALTH:  # asked from inside the container, by any name
             return self.mlflow
         if [value.lower() for name, value in scope["headers"] if name == b"host"] != [self._host]:
-            return error(403, "PERMISSION_DENIED", "This server does not answer to that Host.")
+            return Error(403, "PERMISSION_DENIED", "This server does not answer to that Host.")
         if reading and path == VERSION_PATH:
             return PlainTextResponse(VERSION)
         if reading and path == endpoints.DISCOVERY:
@@ -116,9 +148,9 @@ class Gate:
             return forbidden(sentence)
         if scope["path"] != endpoints.SESSION:
             return None
-        if scope["method"] != "POST":
-            return error(405, "ENDPOINT_NOT_FOUND", "Credentials are asked for with POST.", Allow="POST")
-        return await endpoints.session(self._settings, self._sts, token, identity)
+        if not endpoints.is_session(scope):
+            return Error(405, "ENDPOINT_NOT_FOUND", "Credentials are asked for with POST.", Allow="POST")
+        return await endpoints.session(self._settings, self._sts, scope, token, identity)
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send, identity: Identity) -> None:
         reset = current.set(identity)

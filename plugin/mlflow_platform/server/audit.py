@@ -4,10 +4,15 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from starlette.responses import Response
 from starlette.types import Scope
+
+from mlflow_platform.server.identity import Identity
+from mlflow_platform.server.responses import Error
 
 logger = logging.getLogger("mlflow_platform.audit")
 
+REFUSALS = frozenset({401, 403, 429})
 LONGEST = 256  # characters of any text, most of which is the caller's own
 
 
@@ -30,3 +35,10 @@ def record(
         **details,
     }
     logger.info(json.dumps({name: v[:LONGEST] if isinstance(v, str) else v for name, v in event_line.items()}))
+
+
+def refused(answer: Response, scope: Scope, identity: Identity | None) -> None:
+    """Writes that this layer let a request no further, if that is what the answer says."""
+    if isinstance(answer, Error) and answer.status_code in REFUSALS:
+        user, client = (identity.username, identity.client) if identity else (None, None)
+        record("refused", scope, user=user, client=client, status=answer.status_code, reason=answer.message)

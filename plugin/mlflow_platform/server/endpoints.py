@@ -1,7 +1,9 @@
 """The platform's own endpoints beside MLflow's."""
 
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
+from mlflow_platform.server import audit
 from mlflow_platform.server.identity import Identity
 from mlflow_platform.server.responses import forbidden, unauthenticated, unavailable
 from mlflow_platform.server.settings import Settings
@@ -27,7 +29,11 @@ def discovery(settings: Settings) -> Response:
     )
 
 
-async def session(settings: Settings, sts: Sts, token: str, identity: Identity) -> Response:
+def is_session(scope: Scope) -> bool:
+    return scope["path"] == SESSION and scope["method"] == "POST"
+
+
+async def session(settings: Settings, sts: Sts, scope: Scope, token: str, identity: Identity) -> Response:
     """MinIO session credentials for the caller, obtained with the caller's own token."""
     if not identity.has_policy:
         return forbidden(NO_POLICY)
@@ -38,7 +44,15 @@ async def session(settings: Settings, sts: Sts, token: str, identity: Identity) 
     except StsTokenRefused:
         return unauthenticated("the object store does not take the token (any more)")
     except StsUnavailable:
-        return unavailable("The object store does not answer; try again in a moment.")
+        return unavailable("The object store (MinIO) does not answer; try again in a moment.")
+    audit.record(
+        "credentials",
+        scope,
+        user=identity.username,
+        client=identity.client,
+        access_key=credentials.access_key,  # not a secret: the name by which MinIO's own log knows them
+        expiration=credentials.expiration,
+    )
     return JSONResponse(
         {
             "access_key": credentials.access_key,

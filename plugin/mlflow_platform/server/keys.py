@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 SigningKey = RSAKey | ECKey
 MAX_AGE = 600.0  # seconds after which keys are fetched again, so that a withdrawn one stops counting
 COOL_DOWN = 5.0  # seconds between two fetches: made-up key ids cannot hammer the identity provider
-TIMEOUT = 4.0
+TIMEOUT = 2.5  # seconds; with that of STS after it, a caller hears of a dead Keycloak or MinIO within five
 
 
 class KeysUnavailable(Exception):

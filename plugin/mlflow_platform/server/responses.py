@@ -3,24 +3,35 @@
 from starlette.responses import JSONResponse
 
 
-def error(status: int, code: str, message: str, **headers: str) -> JSONResponse:
+class Error(JSONResponse):
     """An error as MLflow's clients know it; a header name is given with underscores."""
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return JSONResponse({"error_code": code, "message": message}, status, {"Cache-Control": "no-store", **names})
+
+    def __init__(self, status: int, code: str, message: str, **headers: str):
+        self.message = message
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        super().__init__({"error_code": code, "message": message}, status, {"Cache-Control": "no-store", **names})
 
 
-def unauthenticated(reason: str) -> JSONResponse:
-    return error(
-        401,
-        "UNAUTHENTICATED",
-        f"Not authenticated: {reason}.",
-        WWW_Authenticate='Bearer realm="mlflow"',
-    )
+class Refused(Exception):
+    """The request ends here, with this answer."""
+
+    def __init__(self, answer: Error):
+        super().__init__(answer.message)
+        self.answer = answer
 
 
-def forbidden(sentence: str) -> JSONResponse:
-    return error(403, "PERMISSION_DENIED", sentence)
+def unauthenticated(reason: str) -> Error:
+    return Error(401, "UNAUTHENTICATED", f"Not authenticated: {reason}.", WWW_Authenticate='Bearer realm="mlflow"')
 
 
-def unavailable(sentence: str) -> JSONResponse:
-    return error(503, "TEMPORARILY_UNAVAILABLE", sentence, Retry_After="2")
+def forbidden(sentence: str) -> Error:
+    return Error(403, "PERMISSION_DENIED", sentence)
+
+
+def too_many(seconds: int) -> Error:
+    sentence = f"Too many attempts to log in; try again in {seconds} s."
+    return Error(429, "RESOURCE_EXHAUSTED", sentence, Retry_After=str(seconds))
+
+
+def unavailable(sentence: str) -> Error:
+    return Error(503, "TEMPORARILY_UNAVAILABLE", sentence, Retry_After="2")
