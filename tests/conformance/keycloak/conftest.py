@@ -1,0 +1,71 @@
+"""A Keycloak that lives as long as these tests, and a realm on it."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import docker
+import pytest
+
+from offline.providers.base import ProviderError
+
+from ..harness import Plugin
+from .world import CLIENT, GROUP, REALM, SCOPE, USER, World, configured
+
+STARTING = 600.0  # start-dev builds Keycloak first
+
+
+@pytest.fixture(scope="session")
+def config(local_image: Callable[[str], str]) -> Iterator[dict[str, Any]]:
+    """The provider's arguments for a Keycloak that lives as long as these tests."""
+    password = secrets.token_hex(12)
+    environment = {"KC_BOOTSTRAP_ADMIN_USERNAME": "admin", "KC_BOOTSTRAP_ADMIN_PASSWORD": password}
+    anywhere: Any = ("127.0.0.1", None)
+    container = docker.from_env().containers.run(
+        local_image("keycloak"),
+        ["start-dev", "--db=dev-mem"],  # in memory, so that no database is needed
+        environment=environment,
+        ports={"8080/tcp": anywhere},
+        mem_limit="1g",
+        labels={"mlflow-platform.test": "conformance"},
+        detach=True,
+    )
+    try:
+        container.reload()
+        port = container.attrs["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"]
+        url = f"http://127.0.0.1:{port}"
+        arguments = {"url": url, "clientId": "admin-cli", "username": "admin", "password": password}
+        _wait_for_admin_api(arguments)
+        yield arguments
+    finally:
+        container.remove(force=True, v=True)
+
+
+def _wait_for_admin_api(arguments: dict[str, Any]) -> None:
+    """Discovery answers before the admin API does."""
+    give_up = time.monotonic() + STARTING
+    while True:
+        try:
+            return configured(**arguments).client.get("master")
+        except ProviderError:
+            if time.monotonic() > give_up:
+                raise
+
+
+@pytest.fixture(scope="session")
+def plugin(config: dict[str, Any]) -> Plugin:
+    return configured(**config)
+
+
+@pytest.fixture(scope="session")
+def world(plugin: Plugin, prefix: str) -> World:
+    realm = plugin.create(REALM, {"realm": prefix}).id
+    client = plugin.create(CLIENT, {"realmId": realm, "clientId": "audience", "accessType": "CONFIDENTIAL"})
+    inputs = {"realmId": realm, "clientId": "program", "accessType": "CONFIDENTIAL", "serviceAccountsEnabled": True}
+    program = plugin.create(CLIENT, inputs)
+    scope = plugin.create(SCOPE, {"realmId": realm, "name": "access"})
+    group = plugin.create(GROUP, {"realmId": realm, "name": "everyone"})
+    for name in ("alice", "bob"):
+        plugin.create(USER, {"realmId": realm, "username": name})
+    return World(realm, client.id, program.id, scope.id, group.id)

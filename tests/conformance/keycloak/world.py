@@ -1,0 +1,39 @@
+"""What the tests of the keycloak stand-in have in common: its types, a realm with something in it, plugins."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from offline.providers.keycloak import PROVIDER
+
+from ..harness import Plugin
+
+REALM = "keycloak:index/realm:Realm"
+CLIENT = "keycloak:openid/client:Client"
+SCOPE = "keycloak:openid/clientScope:ClientScope"
+DEFAULT_SCOPES = "keycloak:openid/clientDefaultScopes:ClientDefaultScopes"
+OPTIONAL_SCOPES = "keycloak:openid/clientOptionalScopes:ClientOptionalScopes"
+ATTRIBUTE_MAPPER = "keycloak:openid/userAttributeProtocolMapper:UserAttributeProtocolMapper"
+GROUP_MAPPER = "keycloak:openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper"
+AUDIENCE_MAPPER = "keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper"
+GROUP = "keycloak:index/group:Group"
+MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"
+USER = "keycloak:index/user:User"
+
+BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
+
+
+@dataclass(frozen=True)
+class World:
+    """What the types of a realm stand on, made once. `program` is a client with a user of its own."""
+
+    realm: str
+    client: str
+    program: str
+    scope: str
+    group: str
+
+
+def configured(**arguments: Any) -> Plugin:
+    """A plugin of its own configuration."""
+    return Plugin(copy.copy(PROVIDER), arguments)
