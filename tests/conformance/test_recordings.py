@@ -37,7 +37,7 @@ CHANGES = [
     if not prop.output  # refused as an input
     if effect != "none" or " " in path or prop.write_only  # else it was no change that was recorded
 ]
-# Made from files that were on the recording machine: test_docker.py builds it from its own.
+# Made from files that were on the recording machine: docker/test_images.py builds it from its own.
 UNCHECKED = {"docker:index/image:Image"}
 
 pytestmark = pytest.mark.skipif(not RECORDED, reason=f"there are no recordings of the official plugins at {RECORDINGS}")
