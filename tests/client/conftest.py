@@ -2,14 +2,19 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from mlflow_platform.client import sessions
 from mlflow_platform.client.login import log_in
 from mlflow_platform.client.store import LoginFile
 
 from tests.client.double import Double
+
+settings.register_profile("client", deadline=None)  # other tests may be busy on the same machine
+settings.load_profile("client")
 
 
 @pytest.fixture
@@ -64,8 +69,6 @@ def logged_in(platform: Double, monkeypatch: pytest.MonkeyPatch) -> LoginFile:
 
 def age(file: LoginFile, seconds: float) -> None:
     """Makes the login's tokens this much older."""
-    from dataclasses import replace
-
     login = file.load()
     assert login
     file.save(replace(login, tokens=replace(login.tokens, expires_at=login.tokens.expires_at - seconds)))

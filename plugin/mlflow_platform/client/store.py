@@ -54,9 +54,11 @@ class LoginFile:
             return None
         except OSError as error:
             raise self._unusable(error.strerror or "it cannot be opened") from None
-        with open(descriptor, "rb") as file:  # noqa: PTH123  a path could be another file by now
+        try:
             self._check(os.fstat(descriptor), self.path, stat.S_ISREG)
-            content = file.read(_MAX_FILE)
+            content = os.read(descriptor, _MAX_FILE)
+        finally:
+            os.close(descriptor)
         try:
             login = _parse(json.loads(content))
         except (ValueError, TypeError, KeyError, RecursionError, ClientError):

@@ -1,0 +1,170 @@
+"""Artifacts go straight to the object store, with credentials that are the user's own and renew themselves."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from mlflow_platform.client import discovery, errors, sessions, storage
+from mlflow_platform.client.artifacts import PlatformS3ArtifactRepository
+from mlflow_platform.client.store import LoginFile
+
+from tests.client.conftest import age
+from tests.client.double import Double
+
+
+def repository(platform: Double, bucket: str = "mlflow") -> PlatformS3ArtifactRepository:
+    return PlatformS3ArtifactRepository(f"s3://{bucket}/1/artifacts", tracking_uri=platform.url)
+
+
+def key_id(client: object) -> str:
+    return client._request_signer._credentials.access_key  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def folder(home: Path, files: int = 5) -> Path:
+    (home / "data").mkdir()
+    for number in range(files):
+        (home / "data" / f"{number}.txt").write_text(str(number))
+    return home / "data"
+
+
+def test_a_folder_goes_up_and_comes_down_with_one_call_to_sts(platform: Double, logged_in: LoginFile, home: Path):
+    repository(platform).log_artifacts(str(folder(home)), "data")
+    assert len(platform.objects) == 5
+    assert platform.sts_calls() == 1
+    (down := home / "down").mkdir()
+    repository(platform)._download_file("data/3.txt", str(down / "3.txt"))
+    assert (down / "3.txt").read_text() == "3"
+    assert platform.sts_calls() == 1
+
+
+def test_sts_is_asked_for_the_time_that_the_platform_says(platform: Double, logged_in: LoginFile):
+    repository(platform)._get_s3_client()
+    form = next(request.form for request in platform.requests if "Action" in request.form)
+    assert form["DurationSeconds"] == "3600"
+    assert "RoleArn" not in form
+
+
+def test_without_a_time_the_credentials_end_with_a_fresh_token(platform: Double, logged_in: LoginFile):
+    platform.platform_changes = {"s3_credentials_seconds": None}
+    age(logged_in, 100)
+    repository(platform)._get_s3_client()
+    assert platform.asked("refresh_token") == 1
+    assert "DurationSeconds" not in next(request.form for request in platform.requests if "Action" in request.form)
+
+
+def test_short_credentials_are_renewed_ahead_of_their_end_and_not_at_every_request(
+    platform: Double, logged_in: LoginFile
+):
+    platform.platform_changes = {"s3_credentials_seconds": None}
+    platform.storage_life = 20
+    client = repository(platform)._get_s3_client()
+    first = key_id(client)
+    for _ in range(10):
+        client.put_object(Bucket="mlflow", Key="a", Body=b"a")
+    assert (key_id(client), platform.sts_calls()) == (first, 1)
+    client._request_signer._credentials._expiry_time -= timedelta(seconds=16)
+    client.put_object(Bucket="mlflow", Key="a", Body=b"a")
+    client.put_object(Bucket="mlflow", Key="a", Body=b"a")
+    assert key_id(client) != first
+    assert platform.sts_calls() == 2
+
+
+def test_another_bucket_is_mlflows_and_the_users_own(
+    platform: Double, logged_in: LoginFile, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUSER")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:1")
+    theirs = repository(platform, "another")._get_s3_client()
+    ours = repository(platform)._get_s3_client()
+    assert (key_id(theirs), theirs.meta.endpoint_url) == ("AKIAUSER", "http://127.0.0.1:1")
+    assert (key_id(ours)[:2], ours.meta.endpoint_url) == ("AK", platform.url)
+    assert key_id(ours) != "AKIAUSER"
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIAUSER"
+
+
+def test_without_a_login_everything_is_mlflows_own(platform: Double, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUSER")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert key_id(repository(platform)._get_s3_client()) == "AKIAUSER"
+    assert platform.requests == []
+
+
+def test_the_users_profile_and_configuration_stay_out_of_it(
+    platform: Double, logged_in: LoginFile, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AWS_PROFILE", "does-not-exist")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    client = repository(platform)._get_s3_client()
+    client.put_object(Bucket="mlflow", Key="a", Body=b"a")
+    assert platform.objects["/mlflow/a"]
+
+
+def test_whoever_logs_in_as_somebody_else_gets_other_credentials(platform: Double, logged_in: LoginFile):
+    before = key_id(repository(platform)._get_s3_client())
+    platform.user = "vera"
+    login = logged_in.load()
+    assert login
+    logged_in.save(replace(login, tokens=replace(login.tokens, username="vera")))
+    assert key_id(repository(platform)._get_s3_client()) != before
+
+
+def test_threads_begin_with_one_call_to_sts(platform: Double, logged_in: LoginFile):
+    clients: list[object] = []
+    threads = [threading.Thread(target=lambda: clients.append(repository(platform)._get_s3_client())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, clients))) == 1
+    assert platform.sts_calls() == 1
+
+
+def test_an_upload_waits_for_a_minio_that_restarts(platform: Double, logged_in: LoginFile, home: Path):
+    client = repository(platform)._get_s3_client()
+    platform.stop()
+    back = threading.Timer(2, platform.start)
+    back.start()
+    client.put_object(Bucket="mlflow", Key="a", Body=b"a")
+    back.join()
+    assert platform.objects["/mlflow/a"]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "No, not you!", "x" * 500])
+def test_a_refusal_is_one_sentence_without_the_token(platform: Double, logged_in: LoginFile, code: str):
+    platform.sts_error = code
+    session = sessions.find(platform.url)
+    assert session
+    with pytest.raises(errors.ClientError, match="gives you no credentials") as refused:
+        storage.credentials(session, discovery.platform(platform.url), attempts=1)
+    assert len(str(refused.value)) < 250
+    assert not [secret for secret in platform.handed_out if secret in str(refused.value)]
+    assert refused.value.__suppress_context__
+
+
+def test_credentials_have_their_expiry_in_utc(platform: Double, logged_in: LoginFile):
+    session = sessions.find(platform.url)
+    assert session
+    given = storage.credentials(session, discovery.platform(platform.url))
+    left = datetime.fromisoformat(given["expiry_time"]).timestamp() - time.time()
+    assert 3590 < left <= 3600
+
+
+def test_the_plugin_of_mlflow_is_light(home: Path):
+    """In proportion to MLflow's own import, since machines differ; boto3 in particular waits until it is needed."""
+    program = (
+        "import time, sys; a = time.monotonic(); import mlflow, mlflow.tracking.request_header.registry,"
+        " mlflow.store.artifact.artifact_repository_registry; b = time.monotonic();"
+        " import mlflow_platform.client.tracking, mlflow_platform.client.artifacts; c = time.monotonic();"
+        " print(c - b, (c - b) / (b - a), 'boto3' in sys.modules, 'filelock' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd="plugin", capture_output=True, text=True, check=True)
+    seconds, share, boto3, filelock = done.stdout.split()
+    assert float(seconds) < 0.3 or float(share) < 0.05
+    assert (boto3, filelock) == ("False", "False")
