@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from tests.e2e import keycloak
+from tests.e2e.browser import SCREENSHOTS, Person, chromium
 from tests.e2e.stack import ROOT, Stack
 
 
@@ -38,8 +40,8 @@ class Platform:
     """A stack from its users' side. What it hands out is remembered: nobody else may ever see it again."""
 
     stack: Stack
-    outputs: dict[str, Any]
-    handed_out: set[str] = field(default_factory=set)
+    outputs: dict[str, Any] = field(repr=False)
+    handed_out: set[str] = field(default_factory=set, repr=False)
 
     @property
     def url(self) -> str:
@@ -113,3 +115,30 @@ def platform(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def trained(platform: Platform) -> str:
     """What a developer's training run printed; its model is registered."""
     return platform.example("train_digits.py", platform.token("dev"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """No longer than one module: while it runs, no test in this thread can run an event loop of its own."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def someone(browser: Browser, platform: Platform) -> Iterator[Callable[[str], Person]]:
+    """People, each at a browser of his own; the name is that of the screenshots' folder."""
+    people: list[Person] = []
+
+    def sit_down(name: str) -> Person:
+        people.append(Person(browser, platform.outputs["dev_users"], name))
+        return people[-1]
+
+    yield sit_down
+    for person in people:
+        platform.handed_out |= set(person.cookies().values())
+        person.leave()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if SCREENSHOTS.exists():
+        terminalreporter.write_line(f"screenshots: {SCREENSHOTS}")

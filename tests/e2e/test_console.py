@@ -1,0 +1,109 @@
+"""The object store's console in a real browser: single sign-on, and what each team may do there."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.e2e.browser import Person
+from tests.e2e.conftest import Platform
+
+pytestmark = pytest.mark.e2e
+
+_NOTE = FilePayload(name="from-the-console", mimeType="text/plain", buffer=b"by hand")
+
+
+def enter(person: Person, platform: Platform, user: str) -> None:
+    """The way in: from the console to Keycloak and back."""
+    person.open(platform.outputs["minio_console_url"])
+    person.page.get_by_role("button", name="Keycloak").click()
+    person.log_in(user)
+
+
+@pytest.fixture(scope="module")
+def inside(platform: Platform, someone: Callable[[str], Person]) -> Callable[[str], Person]:
+    """Whoever has logged in to the console, once."""
+
+    @cache
+    def log_in(user: str) -> Person:
+        person = someone(f"console {user}")
+        enter(person, platform, user)
+        expect(person.page.get_by_role("button", name="Sign Out")).to_be_visible()
+        return person
+
+    return log_in
+
+
+def look_into_the_bucket(person: Person, platform: Platform) -> Page:
+    person.open(f"{platform.outputs['minio_console_url']}/browser/{platform.outputs['artifact_bucket']}")
+    expect(person.page.get_by_role("button", name="Refresh")).to_be_enabled()
+    return person.page
+
+
+@pytest.mark.parametrize(("user", "access"), [("ada", "R/W"), ("dev", "R/W"), ("vera", "R")])
+def test_everybody_of_a_team_lands_on_the_bucket(
+    platform: Platform, inside: Callable[[str], Person], user: str, access: str
+):
+    page = inside(user).page
+    expect(page).to_have_url(re.compile(r"/browser$"))
+    row = page.get_by_role("row").filter(has_text=platform.outputs["artifact_bucket"])
+    expect(row.get_by_role("gridcell").last).to_have_text(access)
+    inside(user).saw("buckets")
+    expect(page.get_by_role("button", name="Policies")).to_have_count(1 if user == "ada" else 0)
+    assert inside(user).elsewhere() == set()
+
+
+@pytest.mark.parametrize("user", ["ada", "dev", "vera"])
+def test_everybody_of_a_team_sees_the_artifacts(
+    platform: Platform, trained: str, inside: Callable[[str], Person], user: str
+):
+    page = look_into_the_bucket(inside(user), platform)
+    models = [key for key in platform.objects(platform.token("dev")) if key.endswith("/MLmodel")]
+    for folder in models[0].split("/")[:-1]:
+        page.get_by_role("gridcell", name=folder, exact=True).click()
+        expect(page).to_have_url(re.compile(rf"{folder}%2F$"))
+    expect(page.get_by_role("gridcell", name="MLmodel", exact=True)).to_be_visible()
+    inside(user).saw("artifacts")
+
+
+def test_a_developer_uploads(platform: Platform, inside: Callable[[str], Person]):
+    page = look_into_the_bucket(inside("dev"), platform)
+    page.locator("input[type=file]").first.set_input_files([_NOTE])
+    expect(page.get_by_role("gridcell", name=_NOTE["name"])).to_be_visible()
+    inside("dev").saw("uploaded")
+    s3, it = platform.s3(platform.token("dev")), {"Bucket": platform.outputs["artifact_bucket"], "Key": _NOTE["name"]}
+    assert s3.get_object(**it)["Body"].read() == _NOTE["buffer"]
+    s3.delete_object(**it)
+
+
+def test_a_viewer_uploads_nothing(platform: Platform, inside: Callable[[str], Person]):
+    page = look_into_the_bucket(inside("vera"), platform)
+    expect(page.get_by_role("button", name="Upload")).to_be_disabled()
+    inside("vera").saw("no upload")
+    bucket = f"{platform.outputs['minio_console_url']}/api/v1/buckets/{platform.outputs['artifact_bucket']}"
+    uploaded = inside("vera").context.request.post(f"{bucket}/objects/upload?prefix=forged", multipart={"7": _NOTE})
+    assert uploaded.status == 403
+    assert "forged" not in platform.objects(platform.token("dev"))
+
+
+@pytest.mark.parametrize("user", ["dev", "vera"])
+def test_nobody_makes_access_keys_that_outlive_his_session(
+    platform: Platform, inside: Callable[[str], Person], user: str
+):
+    wanted = {"accessKey": f"kept-by-{user}", "secretKey": "not-for-long-1", "policy": ""}
+    for path in ("service-accounts", "service-account-credentials"):
+        console = f"{platform.outputs['minio_console_url']}/api/v1/{path}"
+        refused = inside(user).context.request.post(console, data=wanted)
+        assert (refused.status, "secretKey" in refused.text()) == (403, False), path
+
+
+def test_whoever_is_in_no_team_is_told_why_he_is_not_let_in(platform: Platform, someone: Callable[[str], Person]):
+    guest = someone("console guest")
+    enter(guest, platform, "guest")
+    expect(guest.page.get_by_text("Policy claim missing")).to_be_visible()
+    expect(guest.page.get_by_role("button", name="Back to Login")).to_be_visible()
+    guest.saw("refused")
+    assert "token" not in guest.cookies()
+    assert guest.context.request.get(f"{platform.outputs['minio_console_url']}/api/v1/buckets").status == 403
