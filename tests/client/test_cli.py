@@ -198,10 +198,7 @@ def test_no_secret_is_on_a_command_line_or_in_a_traceback(
     platform: Double, logged_in: LoginFile, monkeypatch: pytest.MonkeyPatch
 ):
     """Even of an error that nobody thought of."""
-    broken = PROGRAM.replace(
-        "sys.exit",
-        "import mlflow_platform.client.cli as c; c.ClientError = KeyError; c.NotLoggedIn = KeyError; sys.exit",
-    )
+    program = f"import mlflow_platform.client.cli as cli; cli.ClientError = KeyError; {PROGRAM}"
     platform.sts_error = "AccessDenied"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "credentials"], cwd="plugin", stderr=subprocess.PIPE, text=True
