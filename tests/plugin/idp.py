@@ -10,10 +10,11 @@ from urllib.parse import parse_qs
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from tests.plugin.web_logins import WEB_CLIENT_SECRET, WebLogins
+
 MISSING = object()
 CERTS = "/realms/test/protocol/openid-connect/certs"
 TOKEN = "/realms/test/protocol/openid-connect/token"
-WEB_CLIENT_SECRET = "the secret of the server's own client"
 
 
 class Realm:
@@ -27,6 +28,7 @@ class Realm:
         self.asked = 0
         self.passwords: dict[str, str] = {}
         self.password_forms: list[dict[str, str]] = []
+        self.web = WebLogins(self)
 
     def jwks(self) -> dict[str, Any]:
         encryption = {**self.keys[0].as_dict(private=False), "kid": "enc", "use": "enc", "alg": "RSA-OAEP"}
@@ -124,7 +126,9 @@ class Backstage:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 if self.path == TOKEN:
                     form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-                    status, answer = backstage.realm.grant(form)
+                    realm = backstage.realm
+                    grant = realm.grant if form["grant_type"] == "password" else realm.web.grant
+                    status, answer = grant(form)
                     self._send(status, dumps(answer), "application/json")
                 else:
                     self._send(*backstage.sts.answer(body), "application/xml")

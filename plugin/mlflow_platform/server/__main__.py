@@ -8,9 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow_platform.server.limits import METADATA as LOGIN_ATTEMPTS
+from mlflow_platform.server.session_table import METADATA as SESSIONS
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
     AUTHORIZATION,
+    SESSION_KEY_VARIABLE,
+    WEB_CLIENT_SECRET_VARIABLE,
     Settings,
     SettingsError,
     load_secrets,
@@ -19,6 +22,7 @@ from mlflow_platform.server.settings import (
 
 SECRETS = Path("/run/secrets/mlflow.env")
 PORT = 5000
+NEEDED = ("MLFLOW_BACKEND_STORE_URI", AUTH_DATABASE_VARIABLE, WEB_CLIENT_SECRET_VARIABLE, SESSION_KEY_VARIABLE)
 
 
 def auth_config(database_uri: str) -> str:
@@ -48,6 +52,7 @@ def migrate(backend_uri: str, auth_uri: str) -> None:
     auth = create_sqlalchemy_engine_with_retry(auth_uri)
     migrate_auth(auth, "head")
     LOGIN_ATTEMPTS.create_all(auth)
+    SESSIONS.create_all(auth)
     auth.dispose()
 
 
@@ -82,7 +87,7 @@ def main() -> None:
     """Runs the server in this process: MLflow's command is called, not started, and takes the signals itself."""
     load_secrets(SECRETS)
     settings = load_settings()
-    missing = [name for name in ("MLFLOW_BACKEND_STORE_URI", AUTH_DATABASE_VARIABLE) if not os.environ.get(name)]
+    missing = [name for name in NEEDED if not os.environ.get(name)]
     if missing:
         raise SettingsError(f"{SECRETS} lacks {', '.join(missing)}")
     auth_uri = os.environ[AUTH_DATABASE_VARIABLE]

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from mlflow.environment_variables import _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED
+from mlflow.server import app as flask_app
 from mlflow.server import auth
 from mlflow.server.handlers import STATIC_PREFIX_ENV_VAR
 from mlflow.version import VERSION
@@ -14,21 +15,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_platform.server import audit, endpoints, passwords
+from mlflow_platform.server import account, audit, browser, endpoints, oidc, passwords
 from mlflow_platform.server.admission import Admission
+from mlflow_platform.server.browser import Browser
 from mlflow_platform.server.identity import Identity, current
+from mlflow_platform.server.keycloak import KeycloakUnavailable
 from mlflow_platform.server.keys import KeysUnavailable, SigningKeys
 from mlflow_platform.server.limits import Limits
 from mlflow_platform.server.passwords import Passwords
 from mlflow_platform.server.responses import Error, Refused, forbidden, unauthenticated, unavailable
 from mlflow_platform.server.rights import Rights
 from mlflow_platform.server.routes import refusal
+from mlflow_platform.server.session_table import Session
 from mlflow_platform.server.settings import (
     AUTHORIZATION,
     WEB_CLIENT_SECRET_VARIABLE,
     Settings,
     SettingsError,
     load_settings,
+    secret,
 )
 from mlflow_platform.server.storage import object_store_only
 from mlflow_platform.server.sts import Sts
@@ -58,34 +63,41 @@ def create_app() -> "Gate":
     # There is no administrator with a password; so MLflow is told that one was made already.
     os.environ[_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED.name] = "true"
     object_store_only()
+    account.show(flask_app)
     mlflow = auth.create_app()
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
-    verifier = TokenVerifier(settings, SigningKeys(settings.backchannel_url))
-    admission = Admission(verifier, Rights(auth.store.engine, settings.teams))
-    return Gate(mlflow, settings, admission, Sts(settings), password_grant(settings, auth.store.engine))
+    keys = SigningKeys(settings.backchannel_url)
+    admission = Admission(TokenVerifier(settings, keys), Rights(auth.store.engine, settings.teams))
+    browser = Browser(settings, keys, admission, auth.store.engine)
+    return Gate(mlflow, settings, admission, browser, Sts(settings), password_grant(settings, auth.store.engine))
 
 
 def password_grant(settings: Settings, engine: Engine) -> Passwords | None:
     """None where the stack does not turn it on."""
     if not settings.password_grant:
         return None
-    secret = os.environ.get(WEB_CLIENT_SECRET_VARIABLE)
-    if not secret:
-        raise SettingsError(f"password_grant needs {WEB_CLIENT_SECRET_VARIABLE} in the environment")
-    return Passwords(settings, secret, Limits(engine, secret.encode()))
+    client_secret = secret(WEB_CLIENT_SECRET_VARIABLE)
+    return Passwords(settings, client_secret, Limits(engine, client_secret.encode()))
 
 
 class Gate:
     """Lets a request through to MLflow with a verified identity and without its credentials, or answers it itself."""
 
     def __init__(
-        self, mlflow: ASGIApp, settings: Settings, admission: Admission, sts: Sts, passwords: Passwords | None
+        self,
+        mlflow: ASGIApp,
+        settings: Settings,
+        admission: Admission,
+        browser: Browser,
+        sts: Sts,
+        passwords: Passwords | None,
     ):
         self.mlflow = mlflow
         self._settings = settings
         self._host = urlsplit(settings.public_url).netloc.lower().encode()
         self._admission = admission
+        self._browser = browser
         self._sts = sts
         self._passwords = passwords
 
@@ -105,45 +117,53 @@ class Gate:
                 audit.refused(public, scope, None)
             await public(scope, receive, send)
             return
-        identity = None
+        identity = session = None
         try:
-            if self._passwords and endpoints.is_session(scope) and passwords.offered(scope):
-                token, inner = await self._passwords.token(scope, receive), scope
-            else:
-                token, inner = take_token(scope)
+            token, inner = take_token(scope)
+            if token is None and self._passwords and endpoints.is_session(scope) and passwords.offered(scope):
+                token = await self._passwords.token(scope, receive)
+            elif token is None:
+                session = await self._browser.session(scope)
+                token = session.tokens.access
             identity = await self._admission.admit(token, scope)
         except TokenRefused as refused:
             answer = unauthenticated(str(refused))
         except Refused as refused:
             answer = refused.answer
-        except KeysUnavailable:
+        except (KeysUnavailable, KeycloakUnavailable):
             answer = unavailable("Keycloak does not answer; try again in a moment.")
         except SQLAlchemyError as failure:
-            logger.error("the rights of a user could not be written (%s)", type(failure).__name__)
+            logger.error("a user's rights or session could not be read or written (%s)", type(failure).__name__)
             answer = unavailable("The database does not answer; try again in a moment.")
         else:
-            answer = await self._private(scope, token, identity)
+            answer = await self._private(scope, token, identity, session)
             if answer is None:
                 await self._forward(inner, receive, send, identity)
                 return
         audit.refused(answer, scope, identity)
-        await answer(scope, receive, send)
+        await self._browser.shown(answer, scope)(scope, receive, send)
 
     def _public(self, scope: Scope) -> ASGIApp | None:
         """What answers anybody, a refusal of a foreign Host included; None where a token is needed."""
         path, reading = scope["path"], scope["method"] in ("GET", "HEAD")
         if reading and path == HEALTH:  # asked from inside the container, by any name
             return self.mlflow
+        if path == oidc.BACKCHANNEL_LOGOUT:  # Keycloak asks by the name that it knows
+            return self._browser.oidc
         if [value.lower() for name, value in scope["headers"] if name == b"host"] != [self._host]:
             return Error(403, "PERMISSION_DENIED", "This server does not answer to that Host.")
         if reading and path == VERSION_PATH:
             return PlainTextResponse(VERSION)
         if reading and path == endpoints.DISCOVERY:
             return endpoints.discovery(self._settings)
+        if path in oidc.METHODS:
+            return self._browser.oidc
         return self.mlflow if reading and path in SERVER_INFO else None
 
-    async def _private(self, scope: Scope, token: str, identity: Identity) -> Response | None:
+    async def _private(self, scope: Scope, token: str, identity: Identity, session: Session | None) -> Response | None:
         """What this layer answers itself to somebody it knows; None where MLflow decides."""
+        if scope["path"] == browser.WHO and scope["method"] in ("GET", "HEAD"):
+            return self._browser.who(identity, session)
         if sentence := refusal(identity.level, scope["method"], scope["path"]):
             return forbidden(sentence)
         if scope["path"] != endpoints.SESSION:
@@ -160,13 +180,19 @@ class Gate:
             current.reset(reset)
 
 
-def take_token(scope: Scope) -> tuple[str, Scope]:
-    """The bearer token, and the request without it: what lies within can neither log a token nor pass it on."""
+def take_token(scope: Scope) -> tuple[str | None, Scope]:
+    """The bearer token, if one is offered, and the request without it and without cookies.
+
+    So what lies within can neither log a token nor pass it on.
+    """
     headers = scope["headers"]
     gateway = [value for name, value in headers if name == GATEWAY_HEADER and value]
     if scope["path"].startswith("/gateway/") and gateway:
         taken = {b"cookie", GATEWAY_HEADER}  # Authorization is the provider's key, on its way there
     else:
         gateway, taken = [], CREDENTIALS
-    token = bearer_token(gateway or [value for name, value in headers if name == b"authorization"])
-    return token, {**scope, "headers": [(name, value) for name, value in headers if name not in taken]}
+    values = gateway or [value for name, value in headers if name == b"authorization"]
+    return bearer_token(values) if values else None, {
+        **scope,
+        "headers": [(name, value) for name, value in headers if name not in taken],
+    }

@@ -52,9 +52,9 @@ class Settings(BaseModel):
     backchannel_url: HttpUrl  # the realm as this container reaches it
     audience: Name = "mlflow"
     client_id: Name  # of the people's own machines
-    web_client_id: Name = "mlflow"  # of this server, to log browsers in
-    session_idle_seconds: int = Field(default=28800, ge=1)
-    session_max_seconds: int = Field(default=259200, ge=1)
+    web_client_id: Name  # of this server, to log browsers in
+    session_idle_seconds: int = Field(ge=1)
+    session_max_seconds: int = Field(ge=1)
     sts_endpoint: HttpUrl
     s3_endpoint: HttpUrl
     s3_region: Name
@@ -94,3 +94,11 @@ def load_secrets(path: Path) -> None:
         if not equals or not name.isidentifier():
             raise SettingsError(f"{path} line {number} is not NAME=value")  # never the line itself: it may be a secret
         os.environ[name] = value
+
+
+def secret(name: str) -> str:
+    """A secret that load_secrets() put into the environment."""
+    value = os.environ.get(name)
+    if not value:
+        raise SettingsError(f"{name} is not set; it belongs into the file of secrets")
+    return value

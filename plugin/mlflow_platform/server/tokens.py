@@ -22,24 +22,17 @@ class TokenRefused(Exception):
     """The token does not let its bearer in; the message says why and repeats nothing of the token."""
 
 
-class TokenVerifier:
-    """Takes access tokens of one realm, for one audience, signed with one of the realm's keys."""
+class SignedTokens:
+    """Reads what one of the realm's keys signed."""
 
-    def __init__(self, settings: Settings, keys: SigningKeys, clock: Callable[[], float] = time.time):
-        self._issuer = settings.issuer
-        self._audience = settings.audience
-        self._teams = settings.teams
+    def __init__(self, keys: SigningKeys):
         self._keys = keys
-        self._clock = clock
         self._registry = JWSRegistry(algorithms=list(ALGORITHMS))
 
-    async def verify(self, token: str) -> Identity:
-        """The token's identity; raises TokenRefused, or KeysUnavailable where nobody can tell yet."""
+    async def claims(self, token: str, kinds: tuple[str, ...]) -> dict[str, Any]:
+        """The claims of a token whose header is of one of these kinds (lower case), whatever they say."""
         if len(token) > MAX_TOKEN:
             raise TokenRefused(f"the token is longer than {MAX_TOKEN} bytes")
-        return self._identity(self._checked(await self._claims(token)))
-
-    async def _claims(self, token: str) -> dict[str, Any]:
         try:
             header = extract_compact(token.encode("ascii")).headers()
             key_id, algorithm = header.get("kid"), header.get("alg")
@@ -47,8 +40,8 @@ class TokenVerifier:
             raise TokenRefused("it is not a signed token") from None
         if algorithm not in ALGORITHMS:
             raise TokenRefused("its algorithm is not accepted")
-        if str(header.get("typ", "JWT")).lower() not in ("jwt", "at+jwt"):
-            raise TokenRefused("it is not an access token")
+        if str(header.get("typ", "JWT")).lower() not in kinds:
+            raise TokenRefused("it is not a token of the right kind")
         if not isinstance(key_id, str) or not key_id:
             raise TokenRefused("it names no key")
         key = await self._keys.get(key_id)
@@ -65,6 +58,21 @@ class TokenVerifier:
             raise TokenRefused("its content is not an object")
         return claims
 
+
+class TokenVerifier:
+    """Takes access tokens of one realm, for one audience, signed with one of the realm's keys."""
+
+    def __init__(self, settings: Settings, keys: SigningKeys, clock: Callable[[], float] = time.time):
+        self._issuer = settings.issuer
+        self._audience = settings.audience
+        self._teams = settings.teams
+        self._signed = SignedTokens(keys)
+        self._clock = clock
+
+    async def verify(self, token: str) -> Identity:
+        """The token's identity; raises TokenRefused, or KeysUnavailable where nobody can tell yet."""
+        return self._identity(self._checked(await self._signed.claims(token, ("jwt", "at+jwt"))))
+
     def _checked(self, claims: dict[str, Any]) -> dict[str, Any]:
         """The claims, if they say: issued by this realm, for this audience, as an access token, and for now."""
         now = self._clock()
@@ -75,9 +83,9 @@ class TokenVerifier:
             raise TokenRefused(f"it is not for the audience {self._audience}")
         if claims.get("typ") != "Bearer":  # Keycloak says here what it is: ID and Refresh are the others
             raise TokenRefused("it is not an access token")
-        if _time(claims, "exp") <= now - LEEWAY:
+        if time_of(claims, "exp") <= now - LEEWAY:
             raise TokenRefused("it has expired")
-        if _time(claims, "iat") > now + LEEWAY or ("nbf" in claims and _time(claims, "nbf") > now + LEEWAY):
+        if time_of(claims, "iat") > now + LEEWAY or ("nbf" in claims and time_of(claims, "nbf") > now + LEEWAY):
             raise TokenRefused("it is not valid yet")
         return claims
 
@@ -90,10 +98,10 @@ class TokenVerifier:
             username=_username(claims),
             teams=teams,
             level=max((self._teams[team] for team in teams), key=list(Level).index, default=None),
-            client=_text(claims, "azp"),
+            client=text_of(claims, "azp"),
             has_policy=bool(claims.get("policy")),
-            issued_at=int(_time(claims, "iat")),
-            expires_at=int(_time(claims, "exp")),
+            issued_at=int(time_of(claims, "iat")),
+            expires_at=int(time_of(claims, "exp")),
         )
 
 
@@ -112,14 +120,14 @@ def bearer_token(values: list[bytes]) -> str:
         raise TokenRefused("it is not a signed token") from None
 
 
-def _time(claims: Mapping[str, Any], name: str) -> float:
+def time_of(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**53:
         raise TokenRefused(f"its {name} is not a time")
     return value
 
 
-def _text(claims: Mapping[str, Any], name: str) -> str:
+def text_of(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not value:
         raise TokenRefused(f"it has no {name}")
@@ -128,7 +136,7 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
 
 def _username(claims: Mapping[str, Any]) -> str:
     """The user's name as it stands, if databases, logs and MLflow can carry it unchanged."""
-    name = _text(claims, "preferred_username")
+    name = text_of(claims, "preferred_username")
     if len(name) > MAX_USERNAME or not name.isprintable() or name != name.strip():
         raise TokenRefused("its user name is too long or has characters that cannot be shown")
     return name

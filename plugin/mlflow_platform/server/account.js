@@ -1,0 +1,34 @@
+// Shows who is logged in, and a way out, on MLflow's pages: their own account menu can only log out of Basic auth.
+(async () => {
+  const session = () => fetch("/oidc/session", { cache: "no-store" });
+
+  // A page that was left open longer than its session begins a new one when its user is back.
+  document.addEventListener("visibilitychange", async () => {
+    if (document.visibilityState === "visible" && (await session()).status === 401) location.reload();
+  });
+
+  const answer = await session();
+  if (!answer.ok) return;
+  const { username } = await answer.json();
+
+  // In a shadow root neither MLflow's styles nor ours reach the other.
+  const badge = document.createElement("div");
+  const root = badge.attachShadow({ mode: "closed" });
+  const style = document.createElement("style");
+  style.textContent =
+    "form{position:fixed;right:12px;bottom:12px;z-index:2147483000;display:flex;gap:8px;align-items:center;" +
+    "font:12px system-ui,sans-serif;color:#444;background:#fffd;border:1px solid #ccc;border-radius:14px;" +
+    "padding:3px 4px 3px 12px}span{max-width:16em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}" +
+    "button{font:inherit;color:inherit;background:#eee;border:0;border-radius:11px;padding:3px 10px;cursor:pointer}";
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = "/oidc/logout";
+  const name = document.createElement("span");
+  name.textContent = username; // as text: a name may hold anything that can be shown
+  name.title = username;
+  const button = document.createElement("button");
+  button.textContent = "Log out";
+  form.append(name, button);
+  root.append(style, form);
+  document.body.append(badge);
+})();
