@@ -143,6 +143,7 @@ def _confirmed(question: str) -> bool:
 def test(paths: Paths, options: argparse.Namespace) -> int:
     stack = prepare.stack(paths, _request(options), images_too=True)
     venv.fill(paths, "test")
+    venv.add_client(paths)
     browser.ensure(paths, install=not options.no_install)
     # Tests make stacks of their own; the state of this checkout's is none of their business.
     environment = {name: value for name, value in stack.environment.items() if not name.startswith("PULUMI_BACKEND")}

@@ -34,3 +34,20 @@ def fill(paths: Paths, lock_name: str) -> None:
         command = [paths.python, "-m", "pip", "install", "--disable-pip-version-check", "--requirement", lock]
         run_logged("pip install", command, paths.logs / f"pip-{lock_name}.log")
         stamp.write_text(wanted)
+
+
+def add_client(paths: Paths) -> None:
+    """Installs plugin/ as its users do, for MLflow finds it by its entry points; an edit of it counts at once."""
+    project = paths.root / "plugin" / "pyproject.toml"
+    stamp = paths.venv / ".installed-client"
+    wanted = hashlib.sha256(project.read_bytes() + str(project).encode() + sys.version.encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    with step("pip install --editable plugin"):
+        command = [paths.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
+        run_logged(
+            "pip install",
+            [*command, "--no-build-isolation", "--editable", project.parent],
+            paths.logs / "pip-client.log",
+        )
+        stamp.write_text(wanted)

@@ -226,6 +226,20 @@ def test_a_lock_file_is_installed_once(programs, paths: Paths):
     assert len(calls.read_text().splitlines()) == 2
 
 
+def test_the_client_is_installed_again_when_its_entry_points_may_have_changed(programs, paths: Paths):
+    project = paths.root / "plugin" / "pyproject.toml"
+    project.parent.mkdir()
+    paths.python.parent.mkdir(parents=True)
+    calls = paths.own / "pip-calls"
+    paths.python.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
+    paths.python.chmod(0o755)
+    for content, times in (("first", 1), ("first", 1), ("second", 2)):
+        project.write_text(content)
+        venv.add_client(paths)
+        assert len(calls.read_text().splitlines()) == times
+    assert calls.read_text().split()[-1] == str(project.parent)
+
+
 def test_health_is_read_from_what_docker_says(programs):
     lines = [
         {"Names": "dev-mlflow", "State": "running", "Status": "Up 3 minutes (healthy)"},
