@@ -1,0 +1,45 @@
+"""A stack under the real CLI."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pulumi_minio as minio
+
+from offline.providers.minio.server import Server
+
+from ..stacks import Stack
+from .inputs import document
+
+
+def test_a_stack_under_the_real_cli(pulumi_stack: Callable[..., Stack], config: dict[str, Any], server: Server):
+    def program() -> None:
+        provider = minio.Provider(
+            "server",
+            minio_server=config["minioServer"],
+            minio_user="root",
+            minio_password=pulumi.Output.secret(config["minioPassword"]),
+            minio_ssl=False,
+            minio_region="us-east-1",
+        )
+        opts = pulumi.ResourceOptions(provider=provider)
+        bucket = minio.S3Bucket("data", bucket="stack-data", opts=opts)
+        minio.S3BucketVersioning(
+            "data", bucket=bucket.bucket, versioning_configuration={"status": "Enabled"}, opts=opts
+        )
+        policy = minio.IamPolicy(
+            "data",
+            policy=bucket.bucket.apply(lambda name: document("s3:GetObject", "s3:PutObject", bucket=name)),
+            opts=opts,
+        )
+        user = minio.IamUser("worker", secret=pulumi.Output.secret("hush-hush"), opts=opts)
+        minio.IamUserPolicyAttachment("worker", user_name=user.name, policy_name=policy.name, opts=opts)
+
+    stack = pulumi_stack(program)
+    assert stack.preview()["create"] == 7
+    assert stack.up()["create"] == 7
+    assert stack.up() == {"same": 7}
+    assert stack.refresh() == {"same": 7}
+    assert stack.preview() == {"same": 7}
+    assert "hush-hush" not in stack.state_file()
+    assert config["minioPassword"] not in stack.state_file()
