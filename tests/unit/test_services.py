@@ -62,9 +62,7 @@ def test_people_get_into_minio_by_keycloak(dev: Graph):
     assert told["MINIO_IDENTITY_OPENID_CONFIG_URL_KEYCLOAK"] == f"{issuer}/.well-known/openid-configuration"
     assert told["MINIO_IDENTITY_OPENID_CLIENT_ID_KEYCLOAK"] == "minio"
     assert told["MINIO_IDENTITY_OPENID_CLAIM_NAME_KEYCLOAK"] == "policy"
-    assert (
-        told["MINIO_IDENTITY_OPENID_SCOPES_KEYCLOAK"] == "openid"
-    )  # unsaid, offline access too
+    assert told["MINIO_IDENTITY_OPENID_SCOPES_KEYCLOAK"] == "openid"  # unsaid, offline access too
     assert told["MINIO_IDENTITY_OPENID_REDIRECT_URI_KEYCLOAK"] == "http://localhost:9001/oauth_callback"
 
 
