@@ -36,7 +36,7 @@ class IdTokens:
 
     async def of_login(self, id_token: str, nonce: str, access_token: str) -> Subject:
         """Whose login this is, if it is the one that asked with the nonce and came with the access token."""
-        claims = await self._signed.claims(id_token, ("jwt",))
+        claims = await self._signed.claims(id_token, "an ID token", ("jwt",))
         self._meant_for_us(claims)
         if claims.get("azp", self._client) != self._client:
             raise TokenRefused("another client asked for it")
@@ -53,7 +53,7 @@ class IdTokens:
 
     async def of_logout(self, logout_token: str) -> Subject:
         """Whom a back-channel logout is about (OpenID Connect Back-Channel Logout 1.0, 2.6)."""
-        claims = await self._signed.claims(logout_token, ("jwt", "logout+jwt"))
+        claims = await self._signed.claims(logout_token, "a logout token", ("jwt", "logout+jwt"))
         self._meant_for_us(claims)
         if claims.get("typ", "Logout") != "Logout":
             raise TokenRefused("it is not a logout token")

@@ -29,8 +29,8 @@ class SignedTokens:
         self._keys = keys
         self._registry = JWSRegistry(algorithms=list(ALGORITHMS))
 
-    async def claims(self, token: str, kinds: tuple[str, ...]) -> dict[str, Any]:
-        """The claims of a token whose header is of one of these kinds (lower case), whatever they say."""
+    async def claims(self, token: str, wanted: str, kinds: tuple[str, ...]) -> dict[str, Any]:
+        """The claims, whatever they say, of a token whose header is of a kind (lower case) that is wanted."""
         if len(token) > MAX_TOKEN:
             raise TokenRefused(f"the token is longer than {MAX_TOKEN} bytes")
         try:
@@ -41,7 +41,7 @@ class SignedTokens:
         if algorithm not in ALGORITHMS:
             raise TokenRefused("its algorithm is not accepted")
         if str(header.get("typ", "JWT")).lower() not in kinds:
-            raise TokenRefused("it is not a token of the right kind")
+            raise TokenRefused(f"it is not {wanted}")
         if not isinstance(key_id, str) or not key_id:
             raise TokenRefused("it names no key")
         key = await self._keys.get(key_id)
@@ -71,7 +71,7 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Identity:
         """The token's identity; raises TokenRefused, or KeysUnavailable where nobody can tell yet."""
-        return self._identity(self._checked(await self._signed.claims(token, ("jwt", "at+jwt"))))
+        return self._identity(self._checked(await self._signed.claims(token, "an access token", ("jwt", "at+jwt"))))
 
     def _checked(self, claims: dict[str, Any]) -> dict[str, Any]:
         """The claims, if they say: issued by this realm, for this audience, as an access token, and for now."""
