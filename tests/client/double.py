@@ -6,6 +6,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ class Request:
     path: str
     headers: dict[str, str]
     form: dict[str, str]
+    body: bytes
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Double:
     token_changes: dict[str, Any] = field(default_factory=dict)
     nonce: str = ""  # another than was asked for
     redirect_to: str = ""  # where MLflow's API sends its callers
+    accepts: Callable[[str], bool] = lambda authorization: True  # whom MLflow's API lets in
     sts_error: str = ""
     client_secret: str = "service-secret"
     requests: list[Request] = field(default_factory=list)
@@ -106,7 +109,7 @@ class Double:
         form: dict[str, str] = {}
         if headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
             form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-        self.requests.append(Request(method, path, headers, form))
+        self.requests.append(Request(method, path, headers, form, body))
         if self.down:
             return 503, {}, b"<html>down</html>"
         url = urlsplit(path)
@@ -115,6 +118,8 @@ class Double:
         if url.path.startswith("/realms/test"):
             return self._keycloak(url.path.removeprefix("/realms/test"), url.query, form)
         if url.path.startswith("/api/"):
+            if not self.accepts(headers.get("Authorization", "")):
+                return _json(401, {"error_code": "UNAUTHENTICATED"})
             if self.redirect_to:
                 return 307, {"location": f"{self.redirect_to}{path}"}, b""
             return _json(200, {"run": {"info": {}, "data": {}}, "metrics": []})

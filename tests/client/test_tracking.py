@@ -2,9 +2,11 @@
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from mlflow.tracking.context import registry as contexts
 from mlflow.tracking.request_auth import registry as auths
@@ -14,6 +16,7 @@ from mlflow.utils.rest_utils import http_request
 from mlflow_platform.client.store import LoginFile
 from mlflow_platform.client.tracking import PlatformAuth, PlatformHeaders, PlatformUser
 
+from tests.client.conftest import age
 from tests.client.double import Double
 
 
@@ -166,13 +169,45 @@ def test_elsewhere_a_run_carries_what_mlflow_says(platform: Double, logged_in: L
         assert contexts.resolve_tags()["mlflow.user"] != "dev"
 
 
-def test_a_login_that_has_ended_is_told_once_and_without_a_token(
-    platform: Double, logged_in: LoginFile, caplog: pytest.LogCaptureFixture
+def test_a_token_that_ends_while_a_request_is_repeated_is_replaced_by_a_new_one(
+    platform: Double, logged_in: LoginFile, tmp_path: Path
 ):
-    from tests.client.conftest import age
+    first = token_in(logged_in)
 
+    def accepts(authorization: str) -> bool:
+        if authorization == f"Bearer {first}":
+            age(logged_in, 300)
+            return False
+        return True
+
+    platform.accepts = accepts
+    (tmp_path / "file").write_bytes(b"content")
+    with (tmp_path / "file").open("rb") as file:
+        answer = http_request(get_default_host_creds(platform.url), "/api/2.0/mlflow-artifacts", "PUT", data=file)
+    assert answer and answer.status_code == 200
+    assert authorization(platform) == [f"Bearer {first}", f"Bearer {token_in(logged_in)}"]
+    assert [request.body for request in platform.to("/api/")] == [b"content", b"content"]
+
+
+def test_a_good_token_that_is_refused_is_not_sent_again(platform: Double, logged_in: LoginFile):
+    platform.accepts = lambda authorization: False
+    ask(platform.url)
+    assert len(authorization(platform)) == 1
+
+
+def test_a_server_that_was_redirected_to_gets_no_token_by_refusing(
+    platform: Double, logged_in: LoginFile, other: Double
+):
+    platform.redirect_to = other.url
+    other.accepts = lambda authorization: False
+    ask(platform.url)
+    assert authorization(other) == [None]
+
+
+def test_a_login_that_has_ended_is_told_and_no_request_made(platform: Double, logged_in: LoginFile):
     age(logged_in, 300)
     platform.refuses = "invalid_grant"
-    ask(platform.url)
-    assert "run `mlflow-platform login`" in caplog.text
-    assert not [secret for secret in platform.handed_out if secret in caplog.text]
+    with pytest.raises(MlflowException, match="run `mlflow-platform login`") as told:
+        ask(platform.url)
+    assert authorization(platform) == []
+    assert not [secret for secret in platform.handed_out if secret in str(told.value)]

@@ -10,8 +10,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mlflow.utils.credentials import get_default_host_creds
-from requests import PreparedRequest
+from requests import PreparedRequest, Response
 from requests.auth import AuthBase
+from requests.utils import rewind_body
 
 from mlflow_platform.client.addresses import server_of
 
@@ -22,7 +23,7 @@ NAME = "mlflow-platform"
 
 
 class PlatformHeaders:
-    """The token, for requests to the server that it was got for. MLflow asks at every request."""
+    """Turns the next class on, for requests to the server that the login is for. MLflow asks at every request."""
 
     def in_context(self) -> bool:
         return True
@@ -31,12 +32,13 @@ class PlatformHeaders:
         target = _requested()
         if target is None or has_own_credentials(target):
             return {}
-        session = _find(server_of(target.host) or target.host)
-        return {"Authorization": f"Bearer {session.access_token()}"} if session else {}
+        if _find(server_of(target.host) or target.host):
+            target.auth = NAME  # not a header: MLflow repeats those for minutes, and tokens may end before
+        return {}
 
 
 class PlatformAuth:
-    """The same for MLFLOW_TRACKING_AUTH=mlflow-platform, which MLflow applies instead."""
+    """The token; also by MLFLOW_TRACKING_AUTH=mlflow-platform, where no headers can be added."""
 
     def get_name(self) -> str:
         return NAME
@@ -58,11 +60,34 @@ class PlatformUser:
 
 class _Bearer(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        server = server_of(request.url or "")
-        session = _find(server) if server else None
-        if session and "Authorization" not in request.headers:
-            request.headers["Authorization"] = f"Bearer {session.access_token()}"
+        token = _token_for(request)
+        if token and "Authorization" not in request.headers:
+            request.headers["Authorization"] = f"Bearer {token}"
+            request.register_hook("response", _asked_anew)
         return request
+
+
+def _asked_anew(answer: Response, **options: Any) -> Response:
+    """The answer, unless the token ended while MLflow repeated the request: then the one to a new token."""
+    request = answer.request.copy()
+    if answer.status_code != 401 or "Authorization" not in request.headers:  # without: redirected to another server
+        return answer
+    token = _token_for(request)
+    if not token or request.headers["Authorization"] == f"Bearer {token}":
+        return answer
+    if hasattr(request.body, "seek"):
+        rewind_body(request)
+    answer.close()
+    request.headers["Authorization"] = f"Bearer {token}"
+    anew: Response = answer.connection.send(request, **options)  # pyright: ignore[reportAttributeAccessIssue]
+    anew.request = request
+    return anew
+
+
+def _token_for(request: PreparedRequest) -> str | None:
+    server = server_of(request.url or "")
+    session = _find(server) if server else None
+    return session.access_token() if session else None
 
 
 def find_session(tracking_uri: str | None = None) -> Session | None:
