@@ -10,6 +10,7 @@ from tests.plugin.web_logins import Person
 
 NAVIGATE = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none", "Accept": "text/html"}
 FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin", "Accept": "*/*"}
+FROM_A_FORM = {**NAVIGATE, "Sec-Fetch-Site": "same-origin"}
 ME = "/ajax-api/2.0/mlflow/users/current"
 
 
@@ -45,7 +46,7 @@ class Browser:
         return self.come_back(self.realm.web.authorize(self.begin(return_to), person or Person()))
 
     def log_out(self, **headers: str) -> httpx.Response:
-        return self.http.post("/oidc/logout", headers={**NAVIGATE, "Origin": self.origin, **headers})
+        return self.http.post("/oidc/logout", headers={**FROM_A_FORM, "Origin": self.origin, **headers})
 
     @property
     def session_cookie(self) -> tuple[str, str]:

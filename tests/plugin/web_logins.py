@@ -52,8 +52,8 @@ class WebLogins:
         return f"{query['redirect_uri']}?{urlencode(answer)}"
 
     def grant(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        if self.mode == "hang":
-            time.sleep(6)
+        if self.mode in ("slow", "hang"):
+            time.sleep(1 if self.mode == "slow" else 6)
         if self.mode in ("hang", "down") or not self._realm.answers:
             return 503, {"error": "temporarily_unavailable"}
         if (form.get("client_id"), form.get("client_secret")) != ("mlflow", WEB_CLIENT_SECRET):
