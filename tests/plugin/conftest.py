@@ -52,6 +52,7 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         "s3_region": "us-east-1",
         "bucket": "mlflow",
         "teams": TEAMS,
+        "log_level": "debug",
         **settings,
     }
     (home / "server.json").write_text(json.dumps(config))
@@ -68,6 +69,7 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": WEB_CLIENT_SECRET,
         "MLFLOW_PLATFORM_SESSION_KEY": "the key material for tests",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "DEBUG",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port}",
         "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
@@ -126,14 +128,14 @@ def serving(environment: dict[str, str], backstage: Backstage) -> Iterator[Serve
         process = subprocess.Popen([*command, *options], env=environment, cwd=home, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as http:
-            _wait(http, process, log_file)
+            wait_for(http, process, log_file)
             yield Server(http, log_file, backstage)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log_file: Path) -> None:
+def wait_for(http: httpx.Client, process: subprocess.Popen[bytes], log_file: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:

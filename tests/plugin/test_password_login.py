@@ -24,10 +24,9 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def open_server(backstage: Backstage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A stack that turned the password grant on, and its log to `debug`."""
-    home = tmp_path_factory.mktemp("open")
-    environment = prepare(home, backstage, password_grant=True, log_level="debug")
-    with serving({**environment, "MLFLOW_LOGGING_LEVEL": "DEBUG"}, backstage) as server:
+    """A stack that turned the password grant on."""
+    environment = prepare(tmp_path_factory.mktemp("open"), backstage, password_grant=True)
+    with serving(environment, backstage) as server:
         yield server
 
 

@@ -7,6 +7,7 @@ from configparser import ConfigParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlflow_platform.server import jobs
 from mlflow_platform.server.limits import METADATA as LOGIN_ATTEMPTS
 from mlflow_platform.server.session_table import METADATA as SESSIONS
 from mlflow_platform.server.settings import (
@@ -56,7 +57,7 @@ def migrate(backend_uri: str, auth_uri: str) -> None:
     auth.dispose()
 
 
-def arguments(settings: Settings) -> list[str]:
+def arguments(settings: Settings, port: int = PORT) -> list[str]:
     """The command line for `mlflow`; it shows in process lists, so nothing on it is secret."""
     public = urlsplit(settings.public_url)
     uvicorn = [
@@ -73,7 +74,7 @@ def arguments(settings: Settings) -> list[str]:
         "server",
         "--app-name=keycloak",
         "--host=0.0.0.0",
-        f"--port={PORT}",
+        f"--port={port}",
         f"--workers={settings.workers}",
         f"--allowed-hosts={public.netloc}",
         f"--cors-allowed-origins={public.scheme}://{public.netloc}",
@@ -83,23 +84,23 @@ def arguments(settings: Settings) -> list[str]:
     ]
 
 
-def main() -> None:
+def main(secrets: Path = SECRETS, port: int = PORT) -> None:
     """Runs the server in this process: MLflow's command is called, not started, and takes the signals itself."""
-    load_secrets(SECRETS)
+    load_secrets(secrets)
     settings = load_settings()
     missing = [name for name in NEEDED if not os.environ.get(name)]
     if missing:
-        raise SettingsError(f"{SECRETS} lacks {', '.join(missing)}")
+        raise SettingsError(f"{secrets} lacks {', '.join(missing)}")
     auth_uri = os.environ[AUTH_DATABASE_VARIABLE]
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = auth_config(auth_uri)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    # Jobs call back over HTTP with a password of MLflow's basic-auth, which is accepted nowhere here.
-    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.environ["MLFLOW_LOGGING_LEVEL"] = settings.log_level.upper()
+    os.environ.update(jobs.environment(port))
     migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
 
     from mlflow.cli import cli
 
-    cli.main(args=arguments(settings), prog_name="mlflow")
+    cli.main(args=arguments(settings, port), prog_name="mlflow")
 
 
 if __name__ == "__main__":

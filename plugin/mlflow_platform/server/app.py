@@ -19,6 +19,7 @@ from mlflow_platform.server import account, audit, browser, endpoints, oidc, pas
 from mlflow_platform.server.admission import Admission
 from mlflow_platform.server.browser import Browser
 from mlflow_platform.server.identity import Identity, current
+from mlflow_platform.server.jobs import GATEWAY_VARIABLE, TOKEN_VARIABLE, Jobs, within
 from mlflow_platform.server.keycloak import KeycloakUnavailable
 from mlflow_platform.server.keys import KeysUnavailable, SigningKeys
 from mlflow_platform.server.limits import Limits
@@ -53,6 +54,7 @@ CREDENTIALS = frozenset({b"authorization", b"cookie", GATEWAY_HEADER})
 def create_app() -> "Gate":
     """MLflow's app with its permission engine, behind the gate."""
     settings = load_settings()
+    logging.getLogger("mlflow_platform").setLevel(settings.log_level.upper())
     if os.environ.get(STATIC_PREFIX_ENV_VAR):
         raise SettingsError("a static prefix is not supported: give the platform a host name of its own")
     if (auth.auth_config.authorization_function, auth.auth_config.default_permission) != (
@@ -67,10 +69,18 @@ def create_app() -> "Gate":
     mlflow = auth.create_app()
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
+    rights = Rights(auth.store.engine, settings.teams)
     keys = SigningKeys(settings.backchannel_url)
-    admission = Admission(TokenVerifier(settings, keys), Rights(auth.store.engine, settings.teams))
-    browser = Browser(settings, keys, admission, auth.store.engine)
-    return Gate(mlflow, settings, admission, browser, Sts(settings), password_grant(settings, auth.store.engine))
+    admission = Admission(TokenVerifier(settings, keys), rights)
+    return Gate(
+        mlflow,
+        settings,
+        admission,
+        Browser(settings, keys, admission, auth.store.engine),
+        Sts(settings),
+        password_grant(settings, auth.store.engine),
+        jobs(rights),
+    )
 
 
 def password_grant(settings: Settings, engine: Engine) -> Passwords | None:
@@ -79,6 +89,12 @@ def password_grant(settings: Settings, engine: Engine) -> Passwords | None:
         return None
     client_secret = secret(WEB_CLIENT_SECRET_VARIABLE)
     return Passwords(settings, client_secret, Limits(engine, client_secret.encode()))
+
+
+def jobs(rights: Rights) -> Jobs | None:
+    """None where the entry did not turn them on."""
+    token, gateway = os.environ.get(TOKEN_VARIABLE), os.environ.get(GATEWAY_VARIABLE)
+    return Jobs(token, gateway, rights.identity) if token and gateway else None
 
 
 class Gate:
@@ -92,6 +108,7 @@ class Gate:
         browser: Browser,
         sts: Sts,
         passwords: Passwords | None,
+        jobs: Jobs | None,
     ):
         self.mlflow = mlflow
         self._settings = settings
@@ -100,10 +117,14 @@ class Gate:
         self._browser = browser
         self._sts = sts
         self._passwords = passwords
+        self._jobs = jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            if self._jobs and (user := self._jobs.user(scope)) is not None:
+                await self._job(scope, receive, send, await self._jobs.identity(user))
+            else:
+                await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self.mlflow(scope, receive, send)
         else:  # MLflow has no websockets
@@ -142,6 +163,15 @@ class Gate:
                 return
         audit.refused(answer, scope, identity)
         await self._browser.shown(answer, scope)(scope, receive, send)
+
+    async def _job(self, scope: Scope, receive: Receive, send: Send, identity: Identity) -> None:
+        """A model called for a job, by the rights of who started it."""
+        if sentence := refusal(identity.level, scope["method"], scope["path"]):
+            answer = forbidden(sentence)
+            audit.refused(answer, scope, identity)
+            await answer(scope, receive, send)
+        else:
+            await self._forward(within(scope, self._host), receive, send, identity)
 
     def _public(self, scope: Scope) -> ASGIApp | None:
         """What answers anybody, a refusal of a foreign Host included; None where a token is needed."""

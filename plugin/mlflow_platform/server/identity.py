@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from werkzeug.datastructures import Authorization
 
 from mlflow_platform.server.settings import Level
@@ -35,4 +35,7 @@ def authorization() -> Authorization | Response:
         response = jsonify(error_code="UNAUTHENTICATED", message="A bearer token of the platform's realm is required.")
         response.status_code = 401
         return response
-    return Authorization("bearer", {"username": identity.username})
+    who = Authorization("bearer", {"username": identity.username})
+    # Where MLflow looks for the user that a job is for; the header itself ended at the gate.
+    request.authorization = who  # pyright: ignore[reportAttributeAccessIssue]
+    return who

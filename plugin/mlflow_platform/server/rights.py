@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.settings import Level
+from mlflow_platform.server.settings import Level, strongest
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,24 @@ class Rights:
                     raise
                 logger.debug("rights of a user are written by two at once (%s), trying again", type(error).__name__)
                 time.sleep(0.05 * attempt)
+
+    def identity(self, username: str) -> Identity:
+        """The user as the newest token left him; of no team, hence without rights, where there is none of that name."""
+        with Session(self._engine) as session:
+            user = session.scalar(select(SqlUser).where(SqlUser.username == username))
+            held = {str(held.role.name) for held in user.user_role_assignments} if user else set()
+            administrates = bool(user and user.is_admin)
+        teams = {team: level for team, level in self._teams.items() if f"{ROLE_PREFIX}{team}" in held}
+        levels = [*teams.values(), *([Level.ADMIN] if administrates else [])]
+        return Identity(
+            username=username,
+            teams=frozenset(teams),
+            level=strongest(levels),
+            client="mlflow-job",
+            has_policy=False,
+            issued_at=0,
+            expires_at=0,
+        )
 
     def _write(self, session: Session, identity: Identity) -> None:
         user = session.scalar(select(SqlUser).where(SqlUser.username == identity.username).with_for_update())

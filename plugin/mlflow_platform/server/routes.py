@@ -15,6 +15,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # assistant runs commands on the server's host.
 _ADMINISTRATION = re.compile(r"/signup|/mlflow/+(users|roles)/")
 _ASSISTANT = re.compile(r"/mlflow/+assistant")
+# MLflow takes any parameters there, the name of the user to act as among them; its pages have routes of their own.
+_JOB_BY_HAND = re.compile(r"/+ajax-api/+\d\.\d/+jobs/*")
 
 # Requests that only read, although they are sent as POST (route table of mlflow 3.17.2, and our own).
 _READING_POSTS = re.compile(
@@ -39,6 +41,8 @@ def refusal(level: Level | None, method: str, path: str) -> str | None:
         return "MLflow's assistant is switched off on this platform."
     if _ADMINISTRATION.search(path) and (method not in SAFE_METHODS or "/signup" in path):
         return "Users and rights are managed through the platform's groups, not here."
+    if method not in SAFE_METHODS and _JOB_BY_HAND.fullmatch(path):
+        return "Jobs are started by what they are for, a scorer or an evaluation, not here."
     if level in (Level.READ, Level.USE) and not _only_reads(method, path):
         if not _GATEWAY.fullmatch(path):
             return "Your teams may read here, not write."

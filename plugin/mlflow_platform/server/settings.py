@@ -1,6 +1,7 @@
 """What the server is told: `server.json`, and the secrets that are kept apart from it."""
 
 import os
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -27,6 +28,11 @@ class Level(StrEnum):
     EDIT = "EDIT"
     MANAGE = "MANAGE"
     ADMIN = "ADMIN"
+
+
+def strongest(levels: Iterable[Level]) -> Level | None:
+    """The one that counts for who is in several teams; None without any."""
+    return max(levels, key=list(Level).index, default=None)
 
 
 def _http_url(value: str) -> str:

@@ -10,7 +10,7 @@ from joserfc.jws import JWSRegistry, deserialize_compact, extract_compact
 
 from mlflow_platform.server.identity import Identity
 from mlflow_platform.server.keys import SigningKeys
-from mlflow_platform.server.settings import Level, Settings
+from mlflow_platform.server.settings import Settings, strongest
 
 MAX_TOKEN = 32 * 1024  # a member of several hundred groups fits
 ALGORITHMS = ("RS256", "PS256", "ES256")  # asymmetric only: nothing that the public key, or no key, could forge
@@ -97,7 +97,7 @@ class TokenVerifier:
         return Identity(
             username=_username(claims),
             teams=teams,
-            level=max((self._teams[team] for team in teams), key=list(Level).index, default=None),
+            level=strongest(self._teams[team] for team in teams),
             client=text_of(claims, "azp"),
             has_policy=bool(claims.get("policy")),
             issued_at=int(time_of(claims, "iat")),
