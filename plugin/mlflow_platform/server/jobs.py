@@ -29,8 +29,8 @@ def environment(port: int) -> dict[str, str]:
     return {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true",
         "MLFLOW_SERVER_JOB_EXECUTION_ENGINE": "executor",
-        # Of each kind; every running job is a process of 200 MB and more.
-        "MLFLOW_SERVER_JUDGE_INVOKE_MAX_WORKERS": "2",
+        # At a time of each kind; every one is a process of 200 MB and more, and judges with threads of its own.
+        "MLFLOW_SERVER_JUDGE_INVOKE_MAX_WORKERS": "1",
         "MLFLOW_SERVER_ONLINE_SCORING_MAX_WORKERS": "1",
         TOKEN_VARIABLE: secrets.token_hex(32),
         GATEWAY_VARIABLE: f"http://{LOOPBACK}:{port}",
