@@ -14,6 +14,9 @@ from tests.plugin.web_logins import WEB_CLIENT_SECRET, WebLogins
 
 MISSING = object()
 CERTS = "/realms/test/protocol/openid-connect/certs"
+AUTH = "/realms/test/protocol/openid-connect/auth?"
+LOGOUT = "/realms/test/protocol/openid-connect/logout?"
+FORM = "<!doctype html><title>Keycloak</title><form method=post><button>Continue</button></form>"
 TOKEN = "/realms/test/protocol/openid-connect/token"
 
 
@@ -118,13 +121,18 @@ class Backstage:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 realm = backstage.realm
+                if self.path.startswith((AUTH, LOGOUT)):
+                    self._send(200, FORM, "text/html")
+                    return
                 realm.asked += self.path == CERTS
                 found = self.path == CERTS and realm.answers
                 self._send(200 if found else 503, dumps(realm.jwks()), "application/json")
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                if self.path == TOKEN:
+                if self.path.startswith((AUTH, LOGOUT)):
+                    self._send(303, "", "text/html", backstage.realm.web.submit(f"http://keycloak.example{self.path}"))
+                elif self.path == TOKEN:
                     form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
                     realm = backstage.realm
                     grant = realm.grant if form["grant_type"] == "password" else realm.web.grant
@@ -133,9 +141,11 @@ class Backstage:
                 else:
                     self._send(*backstage.sts.answer(body), "application/xml")
 
-            def _send(self, status: int, text: str, kind: str) -> None:
+            def _send(self, status: int, text: str, kind: str, location: str | None = None) -> None:
                 try:
                     self.send_response(status)
+                    if location:
+                        self.send_header("location", location)
                     self.send_header("content-type", kind)
                     self.send_header("content-length", str(len(text.encode())))
                     self.end_headers()

@@ -38,6 +38,7 @@ class WebLogins:
         self._refresh_tokens: dict[str, Person] = {}
         self.issued: list[dict[str, Any]] = []
         self.renewals: list[str] = []  # the names of those whose tokens were asked to be renewed
+        self.visitor = Person()  # who is at the login page of a real browser
         self.mode = "well"
 
     def authorize(self, url: str, person: Person) -> str:
@@ -50,6 +51,13 @@ class WebLogins:
         self._codes[code] = (person, query)
         answer = {"state": query["state"], "iss": self._realm.issuer, "session_state": person.sid, "code": code}
         return f"{query['redirect_uri']}?{urlencode(answer)}"
+
+    def submit(self, url: str) -> str:
+        """Where the forms of the login and the logout page send a real browser."""
+        if "/auth?" in url:
+            return self.authorize(url, self.visitor)
+        self.end(self.visitor)
+        return parse_qs(urlsplit(url).query)["post_logout_redirect_uri"][0]
 
     def grant(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
         if self.mode in ("slow", "hang"):

@@ -13,7 +13,7 @@
 
   // In a shadow root neither MLflow's styles nor ours reach the other.
   const badge = document.createElement("div");
-  const root = badge.attachShadow({ mode: "closed" });
+  const root = badge.attachShadow({ mode: "open" });
   const style = document.createElement("style");
   style.textContent =
     "form{position:fixed;right:12px;bottom:12px;z-index:2147483000;display:flex;gap:8px;align-items:center;" +
