@@ -16,6 +16,7 @@ MAX_TOKEN = 32 * 1024  # a member of several hundred groups fits
 ALGORITHMS = ("RS256", "PS256", "ES256")  # asymmetric only: nothing that the public key, or no key, could forge
 LEEWAY = 10  # seconds by which clocks may differ
 MAX_USERNAME = 255  # MLflow's column
+SERVICE = "service-account-"  # so Keycloak calls the user of a service client, in front of the client's name
 
 
 class TokenRefused(Exception):
@@ -94,11 +95,14 @@ class TokenVerifier:
         if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
             raise TokenRefused("its groups are not a list of names")
         teams = frozenset(group for group in groups if group in self._teams)
+        username, client = _username(claims), text_of(claims, "azp")
+        if username.startswith(SERVICE) and username != f"{SERVICE}{client}".lower():
+            raise TokenRefused("its user has a service client's name, and it is not that client's")
         return Identity(
-            username=_username(claims),
+            username=username,
             teams=teams,
             level=strongest(self._teams[team] for team in teams),
-            client=text_of(claims, "azp"),
+            client=client,
             has_policy=bool(claims.get("policy")),
             issued_at=int(time_of(claims, "iat")),
             expires_at=int(time_of(claims, "exp")),
