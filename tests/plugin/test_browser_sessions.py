@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import OctKey, RSAKey
+from mlflow_platform.server.sessions import QUIET
 
 from tests.plugin.browsing import FETCH, ME, Browser
 from tests.plugin.conftest import Server
@@ -21,7 +22,9 @@ MALLORYS_KEY = RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "
 @pytest.fixture(autouse=True)
 def well(server: Server) -> Iterator[None]:
     yield
-    server.realm.web.mode = "well"
+    if server.realm.web.mode != "well":
+        server.realm.web.mode = "well"
+        time.sleep(QUIET)  # so long do workers leave a Keycloak alone that has failed
 
 
 @pytest.fixture
@@ -114,14 +117,16 @@ def test_without_keycloak_a_token_serves_as_long_as_it_holds(server: Server, bro
     page = browser.open("/")
     assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
     server.realm.web.mode = "well"
-    assert eventually(lambda: browser.fetch().status_code == 200)
+    assert eventually(lambda: statuses(browser) == {200})
 
 
 def test_a_keycloak_that_hangs_is_given_up_on_in_time(server: Server, browser: Browser, ada: Person) -> None:
     server.realm.web.mode = "hang"
     change(server, ada, "renew_at = 1, expires_at = 1")
     start = time.monotonic()
-    assert browser.fetch().status_code == 503
+    with ThreadPoolExecutor(8) as pool:  # some in the worker that asks Keycloak, some in the one that waits for it
+        answers = list(pool.map(lambda _: browser.http.get(ME, headers=FETCH).status_code, range(8)))
+    assert set(answers) == {503}
     assert time.monotonic() - start < 6
     assert browser.http.get("/health").status_code == 200
 
@@ -330,11 +335,13 @@ def test_neither_the_database_nor_the_log_at_debug_tells_a_secret(
     code_and_state = [
         part.partition("=")[2] for part in url.partition("?")[2].split("&") if part[:4] in ("code", "stat")
     ]
-    issued = [part for tokens in server.realm.web.issued for token in tokens.values() for part in token.split(".")[1:]]
+    issued = [
+        part for tokens in server.realm.web.issued for token in tokens.values() for part in token.split(".")[1:] if part
+    ]
     refresh = [tokens["refresh_token"] for tokens in server.realm.web.issued]
     files = [path for path in database(server).parent.iterdir() if path.name.startswith(("auth.db", "server.log"))]
     assert len(files) >= 2
+    secrets = {value, newer, "the key material for tests", *code_and_state, *login_cookies, *issued, *refresh}
     for path in files:
         content = path.read_bytes()
-        for secret in (value, newer, *code_and_state, *login_cookies, *issued, *refresh, "the key material for tests"):
-            assert secret.encode() not in content, path.name
+        assert sum(secret.encode() in content for secret in secrets) == 0, path.name

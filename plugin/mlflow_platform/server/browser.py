@@ -82,7 +82,9 @@ class Browser:
             return self._to_login(scope)
         if answer.status_code == 403:
             return pages.refused(answer.message, self._keycloak_origin)
-        return pages.message(answer.status_code, answer.message, headers={"Retry-After": answer.headers["retry-after"]})
+        if answer.status_code == 503:
+            return pages.message(503, answer.message, headers={"Retry-After": answer.headers["retry-after"]})
+        return answer
 
     def _to_login(self, scope: Scope) -> Response:
         if scope["path"] == "/" and is_page(scope):

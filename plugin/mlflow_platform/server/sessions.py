@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CLAIM = 15.0  # seconds: longer than a renewal takes with every time-out in it
-PATIENCE = 5.0  # seconds that a request waits for another worker's renewal
+PATIENCE = 4.5  # seconds that a request waits for another worker's renewal
+EAGERNESS = 0.5  # seconds in which it still begins one of its own, so that two time-outs do not add up
 QUIET = 2.0  # seconds in which a Keycloak that has just failed is left alone
 SWEEP_EVERY = 600.0  # seconds
 THREADS = 8  # of this module's own, so that slow answers of MLflow's do not hold it up
@@ -106,15 +107,15 @@ class Sessions:
     async def _renewed(self, session: Session, scope: Scope) -> Session | None:
         if time.monotonic() < self._quiet_until:
             raise KeycloakUnavailable
-        deadline = time.time() + PATIENCE
-        while time.time() < deadline:
-            now = time.time()
-            if await self._call(self._table.claim, session, now, now + CLAIM):
+        begun = now = time.time()
+        while now < begun + PATIENCE:
+            if now < begun + EAGERNESS and await self._call(self._table.claim, session, now, now + CLAIM):
                 return await self._renew(session, scope)
             await asyncio.sleep(0.1)
             fresh = await self._read(session.id)
             if fresh is None or fresh.renew_at != session.renew_at:
                 return fresh
+            now = time.time()
         raise KeycloakUnavailable
 
     async def _renew(self, session: Session, scope: Scope) -> Session | None:
