@@ -14,6 +14,7 @@ from mlflow_platform.server.cookies import Cookies, parse
 from mlflow_platform.server.id_tokens import Subject
 from mlflow_platform.server.keycloak import Tokens
 from mlflow_platform.server.logins import AT_ONCE, Logins
+from mlflow_platform.server.origin import origin_of
 from mlflow_platform.server.seal import Seal, SealBroken
 from mlflow_platform.server.session_table import METADATA, LoginUsed, Session, SessionTable
 from sqlalchemy import create_engine
@@ -76,6 +77,20 @@ def test_two_stacks_on_one_host_keep_their_cookies_apart() -> None:
     assert not ours.is_login(theirs.login("state"))
     assert not theirs.is_login(ours.login("state"))
     assert not ours.is_login(ours.session)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://MLflow.example.com:443/", "https://mlflow.example.com"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://localhost:443", "http://localhost:443"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://[::1]:5000/x", "http://[::1]:5000"),
+    ],
+)
+def test_an_origin_is_written_as_browsers_write_it(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
 
 
 def test_a_login_is_over_after_ten_minutes() -> None:

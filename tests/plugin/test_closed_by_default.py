@@ -1,4 +1,4 @@
-"""Nothing answers anybody, four routes and the discovery document apart."""
+"""Nothing answers anybody, four routes, the discovery document and the ways to log in and out apart."""
 
 import base64
 import http.client

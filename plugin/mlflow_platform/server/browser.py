@@ -2,7 +2,6 @@
 
 import re
 import time
-from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 from starlette.responses import JSONResponse, Response
@@ -17,7 +16,7 @@ from mlflow_platform.server.keycloak import Keycloak
 from mlflow_platform.server.keys import SigningKeys
 from mlflow_platform.server.logins import Logins
 from mlflow_platform.server.oidc import Oidc
-from mlflow_platform.server.origin import header, is_foreign, is_page
+from mlflow_platform.server.origin import header, is_foreign, is_page, origin_of
 from mlflow_platform.server.responses import Error, Refused, forbidden
 from mlflow_platform.server.seal import Seal
 from mlflow_platform.server.session_table import Session, SessionTable
@@ -37,10 +36,9 @@ class Browser:
         key = secret(SESSION_KEY_VARIABLE)
         keycloak = Keycloak(settings, secret(WEB_CLIENT_SECRET_VARIABLE))
         table = SessionTable(engine, Seal(key, "sessions"), settings.session_idle_seconds, settings.session_max_seconds)
-        public, issuer = urlsplit(settings.public_url), urlsplit(settings.issuer)
         self._settings = settings
-        self._origin = f"{public.scheme}://{public.netloc}"
-        self._keycloak_origin = f"{issuer.scheme}://{issuer.netloc}"
+        self._origin = origin_of(settings.public_url)
+        self._keycloak_origin = origin_of(settings.issuer)
         self._cookies = Cookies(settings.public_url)
         self._sessions = Sessions(table, keycloak, admission, settings.session_idle_seconds)
         self.oidc = Oidc(

@@ -1,7 +1,7 @@
 """The routes under /oidc that take no session: a login's two ends and a logout's two ways."""
 
 import logging
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
@@ -15,7 +15,7 @@ from mlflow_platform.server.id_tokens import IdTokens
 from mlflow_platform.server.keycloak import GrantRefused, Keycloak, KeycloakUnavailable
 from mlflow_platform.server.keys import KeysUnavailable
 from mlflow_platform.server.logins import Login, Logins
-from mlflow_platform.server.origin import is_foreign
+from mlflow_platform.server.origin import is_foreign, origin_of
 from mlflow_platform.server.responses import Error, forbidden
 from mlflow_platform.server.session_table import LoginUsed
 from mlflow_platform.server.sessions import Sessions
@@ -58,8 +58,7 @@ class Oidc:
         cookies: Cookies,
     ):
         self._settings = settings
-        parts = urlsplit(settings.public_url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._origin = origin_of(settings.public_url)
         self._keycloak = keycloak
         self._id_tokens = id_tokens
         self._admission = admission

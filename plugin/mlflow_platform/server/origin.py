@@ -1,8 +1,17 @@
 """Cookies come along whoever makes a browser ask; so this tells what our own pages, or the user, asked for."""
 
+from urllib.parse import urlsplit
+
 from starlette.types import Scope
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def origin_of(url: str) -> str:
+    """As browsers write it: in lower case, and without the scheme's own port."""
+    parts = urlsplit(url)
+    netloc = parts.netloc.lower().removesuffix(":443" if parts.scheme == "https" else ":80")
+    return f"{parts.scheme}://{netloc}"
 
 
 def header(scope: Scope, name: bytes) -> str | None:
