@@ -1,5 +1,9 @@
 """A browser as far as this server can tell: cookies, and the headers that browsers send."""
 
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,3 +58,39 @@ class Browser:
         ours = [cookie for cookie in self.http.cookies.jar if cookie.path == "/"]
         assert len(ours) == 1
         return ours[0].name, ours[0].value or ""
+
+
+def database(server: Server) -> Path:
+    return server.log_file.parent / "auth.db"
+
+
+def change(server: Server, person: Person, assignment: str) -> None:
+    """Makes the person's session older, or otherwise what it would become."""
+    with sqlite3.connect(database(server), timeout=20) as connection:
+        changed = connection.execute(
+            f"UPDATE mlflow_platform_sessions SET {assignment} WHERE sid = ?", (person.sid,)
+        ).rowcount
+    connection.close()
+    assert changed == 1
+
+
+def sessions(server: Server, person: Person) -> int:
+    connection = sqlite3.connect(database(server), timeout=20)
+    query = "SELECT count(*) FROM mlflow_platform_sessions WHERE sid = ?"
+    (number,) = connection.execute(query, (person.sid,)).fetchone()
+    connection.close()
+    return number
+
+
+def statuses(browser: Browser, number: int = 8) -> set[int]:
+    """Of several requests, so that every worker had one."""
+    return {browser.fetch().status_code for _ in range(number)}
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
