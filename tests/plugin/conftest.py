@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from mlflow_platform.server.__main__ import auth_config, migrate
+from mlflow_platform.server.permission_cache import STAMP_VARIABLE, make_stamp
 
 from tests.plugin.idp import WEB_CLIENT_SECRET, Backstage, Realm, Sts
 
@@ -69,6 +70,7 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": WEB_CLIENT_SECRET,
         "MLFLOW_PLATFORM_SESSION_KEY": "the key material for tests",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        STAMP_VARIABLE: make_stamp(),
         "MLFLOW_LOGGING_LEVEL": "DEBUG",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port}",

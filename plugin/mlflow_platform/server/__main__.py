@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from mlflow_platform.server import jobs
 from mlflow_platform.server.limits import METADATA as LOGIN_ATTEMPTS
+from mlflow_platform.server.permission_cache import STAMP_VARIABLE, make_stamp
 from mlflow_platform.server.session_table import METADATA as SESSIONS
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
@@ -96,6 +97,7 @@ def main(secrets: Path = SECRETS, port: int = PORT) -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_LOGGING_LEVEL"] = settings.log_level.upper()
     os.environ.update(jobs.environment(port))
+    os.environ[STAMP_VARIABLE] = make_stamp()
     migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
 
     from mlflow.cli import cli

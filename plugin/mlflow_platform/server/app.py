@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_platform.server import account, audit, browser, endpoints, oidc, passwords
+from mlflow_platform.server import account, audit, browser, endpoints, oidc, passwords, permission_cache
 from mlflow_platform.server.admission import Admission
 from mlflow_platform.server.browser import Browser
 from mlflow_platform.server.identity import Identity, current
@@ -67,6 +67,7 @@ def create_app() -> "Gate":
     object_store_only()
     account.show(flask_app)
     mlflow = auth.create_app()
+    permission_cache.install(auth.store)
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
     rights = Rights(auth.store.engine, settings.teams)
