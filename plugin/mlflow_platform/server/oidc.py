@@ -98,7 +98,7 @@ class Oidc:
         try:
             answer = await self._finished(scope, query, login, cookies.get(self._cookies.session))
         except (GrantRefused, TokenRefused) as refused:
-            logger.warning("a login was refused: %s", refused or "Keycloak does not take its code")
+            logger.warning("a login was refused: %s", str(refused) or "Keycloak does not take its code")
             answer = pages.message(400, FAILED_LOGIN, login.return_to)
         except LoginUsed:
             answer = pages.message(400, UNKNOWN_LOGIN, return_to.HOME)
