@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow_platform.server.permission_cache import LONGEST, MOST, SIZE, PermissionCache
+from mlflow_platform.server.permission_cache import LONGEST, MOST, SIZE, PermissionCache, keep_found
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from tests.plugin.conftest import Server
 
 CREATE, UPDATE, SEARCH = (f"/api/2.0/mlflow/experiments/{verb}" for verb in ("create", "update", "search"))
+METRIC = "/api/2.0/mlflow/runs/log-metric"
 
 
 class Clock:
@@ -94,6 +95,37 @@ def test_it_does_not_grow_for_ever(stamp: Path, engine: Engine) -> None:
     for number in range(2 * MOST + 1):
         cache.answer(number, Reader())
     assert len(cache._kept) <= MOST
+
+
+def test_a_runs_experiment_is_read_once_and_a_missing_run_looked_for_again() -> None:
+    runs: dict[str, str] = {}
+    asked: list[str] = []
+
+    def requirement(run_id: str, action: str) -> tuple[str, list[str]] | None:
+        asked.append(run_id)
+        return (runs[run_id], [action]) if run_id in runs else None
+
+    kept = keep_found(requirement)
+    assert kept("a", "update") is None
+    runs["a"] = "experiment"
+    for _ in range(2):
+        found = kept("a", "update")
+        assert found and found == ("experiment", ["update"])
+        found[1].append("more")  # a caller's own list
+    assert kept("a", "delete") == ("experiment", ["delete"])
+    assert asked == ["a"] * 3
+
+
+def test_a_known_run_is_no_ones_who_may_not_write(server: Server) -> None:
+    made = server.as_member("editors", "POST", "/api/2.0/mlflow/runs/create", json={"experiment_id": "0"})
+    metric = {"run_id": made.json()["run"]["info"]["run_id"], "key": "loss", "value": 1, "timestamp": 1}
+    now = int(time.time())
+    old, new = (server.realm.token("writes-no-more", (t,), iat=now + i) for i, t in enumerate(("editors", "viewers")))
+    assert {again(server, old, METRIC, metric) for _ in range(4)} == {200}
+    assert again(server, new, METRIC, metric) == 403
+    again(server, new, SEARCH, {"max_results": 1})
+    assert {again(server, old, METRIC, metric) for _ in range(4)} == {403}
+    assert again(server, server.realm.token(), METRIC, {**metric, "run_id": "0" * 32}) == 403
 
 
 def test_an_older_token_loses_what_a_newer_one_took_in_every_worker_at_once(server: Server) -> None:

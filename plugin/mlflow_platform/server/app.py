@@ -67,7 +67,7 @@ def create_app() -> "Gate":
     object_store_only()
     account.show(flask_app)
     mlflow = auth.create_app()
-    permission_cache.install(auth.store)
+    permission_cache.install(auth)
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
     rights = Rights(auth.store.engine, settings.teams)

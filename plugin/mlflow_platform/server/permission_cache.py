@@ -15,6 +15,7 @@ STAMP_VARIABLE = "MLFLOW_PLATFORM_PERMISSION_STAMP"
 SIZE = 16
 LONGEST = 2.0  # seconds, for whoever writes past this container: another one, or an administrator's shell
 MOST = 8192  # answers
+RunRequirement = Callable[[str, str], tuple[Any, list[Any]] | None]
 # Our own tables, of sessions and attempts, are no permissions.
 _WRITING = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(?!\W?mlflow_platform_)", re.IGNORECASE)
 
@@ -63,12 +64,34 @@ class PermissionCache:
             self._stamp[:] = os.urandom(SIZE)
 
 
-def install(store: Any) -> None:
-    """Puts the cache in front of the two reads of MLflow's store that each request repeats (mlflow 3.17.2)."""
-    path = os.environ.get(STAMP_VARIABLE)
-    if not path:
-        return  # without a stamp nobody would hear of the other workers' writes
-    cache = PermissionCache(Path(path), store.engine)
+def install(auth: Any) -> None:
+    """Puts caches in front of what MLflow's permission engine (3.17.2) reads again at every request."""
+    auth._run_requirement = keep_found(auth._run_requirement)
+    if path := os.environ.get(STAMP_VARIABLE):  # without it nobody would hear of the other workers' writes
+        _keep_grants(auth.store, PermissionCache(Path(path), auth.store.engine))
+
+
+def keep_found(run_requirement: RunRequirement) -> RunRequirement:
+    """For which experiment a run asks rights, read once: MLflow loads the whole run for it, and no run ever moves.
+
+    What is not found is looked for again.
+    """
+    found: dict[tuple[str, str], tuple[Any, list[Any]]] = {}
+
+    def kept(run_id: str, action: str) -> tuple[Any, list[Any]] | None:
+        known = found.get((run_id, action)) or run_requirement(run_id, action)
+        if known is None:
+            return None
+        if len(found) >= MOST:
+            found.clear()
+        found[run_id, action] = known
+        experiment, requirements = known
+        return experiment, list(requirements)
+
+    return kept
+
+
+def _keep_grants(store: Any, cache: PermissionCache) -> None:
     get_user, list_grants = store.get_user, store.list_grants
 
     def kept_user(username: str) -> Any:
