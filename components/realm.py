@@ -16,6 +16,10 @@ TRACKING_AUDIENCE = "mlflow"
 _WEB = TRACKING_AUDIENCE
 _STORAGE_AUDIENCE = "minio"
 
+# Attributes of the groups, from which the claims are made.
+_TEAM = "mlflow-team"
+_POLICY = "policy"
+
 # Keycloak's own default scopes: a client's list of scopes replaces them, so it has to name these too.
 _BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
 _SERVICE_SCOPE = "service_account"  # Keycloak gives it to a service client at every update, so it is listed
@@ -185,34 +189,34 @@ class Realm(pulumi.ComponentResource):
         )
 
     def _tracking_scope(self, client: openid.Client) -> openid.ClientScope:
-        """Makes a token good for MLflow: its audience, and the groups that it decides by."""
+        """Makes a token good for MLflow: its audience, and the user's teams."""
         scope = self._scope(client, TRACKING_AUDIENCE)
-        openid.GroupMembershipProtocolMapper(
-            f"{self._prefix}-groups",
-            realm_id=self._realm.id,
-            client_scope_id=scope.id,
-            name="groups",
-            claim_name="groups",
-            full_path=False,
-            opts=self._opts,
-        )
+        self._claim(scope, "groups", _TEAM)
         return scope
 
     def _storage_scope(self, client: openid.Client) -> openid.ClientScope:
         """Makes a token good for MinIO: its audience, and the policies of all groups of the user."""
         scope = self._scope(client, _STORAGE_AUDIENCE)
+        self._claim(scope, "policy", _POLICY)
+        return scope
+
+    def _claim(self, scope: openid.ClientScope, name: str, attribute: str) -> None:
+        """A claim that lists what this attribute says in all groups of the user.
+
+        Not Keycloak's list of groups, in which a group of the same name anywhere in the tree would be a team, and which
+        is longer than MinIO's headers for somebody in hundreds of groups.
+        """
         openid.UserAttributeProtocolMapper(
-            f"{self._prefix}-policy",
+            f"{self._prefix}-{name}",
             realm_id=self._realm.id,
             client_scope_id=scope.id,
-            name="policy",
-            claim_name="policy",
-            user_attribute="policy",
+            name=attribute,
+            claim_name=name,
+            user_attribute=attribute,
             multivalued=True,
             aggregate_attributes=True,
             opts=self._opts,
         )
-        return scope
 
     def _scope(self, client: openid.Client, audience: str) -> openid.ClientScope:
         scope = openid.ClientScope(
@@ -257,7 +261,7 @@ class Realm(pulumi.ComponentResource):
             f"{self._prefix}-{name}",
             realm_id=self._realm.id,
             name=name,
-            attributes={"policy": policy},
+            attributes={_TEAM: name, _POLICY: policy},
             opts=self._opts,
         )
         if members:

@@ -50,7 +50,7 @@ class TrackingArgs:
     teams: dict[str, str]
     workers: int
     log_level: LogLevel
-    memory_mb: int = 2048
+    memory_mb: int = 3072  # a job is a process of 200 MB, and every kind of job may run one
 
 
 class Tracking(pulumi.ComponentResource):
@@ -76,7 +76,11 @@ class Tracking(pulumi.ComponentResource):
                 files={
                     _SETTINGS_FILE: self._settings(args),
                     _SECRETS_FILE: self._secrets(
-                        args, password(f"{name}-flask", self), password(f"{name}-session", self)
+                        args,
+                        MLFLOW_FLASK_SERVER_SECRET_KEY=password(f"{name}-flask", self),
+                        MLFLOW_PLATFORM_SESSION_KEY=password(f"{name}-session", self),
+                        # For the keys of models' providers; MLflow's default is public.
+                        MLFLOW_CRYPTO_KEK_PASSPHRASE=password(f"{name}-providers", self),
                     ),
                 },
                 healthcheck=["CMD", "python", "-c", _HEALTHY],
@@ -111,15 +115,14 @@ class Tracking(pulumi.ComponentResource):
         }
         return Output.json_dumps(settings, indent=1)
 
-    def _secrets(self, args: TrackingArgs, flask_key: Output[str], session_key: Output[str]) -> Output[str]:
+    def _secrets(self, args: TrackingArgs, **keys: Output[str]) -> Output[str]:
         """A file, so that `docker inspect` does not show what is in it."""
         secrets: dict[str, Input[str]] = {
             "MLFLOW_BACKEND_STORE_URI": args.records.uri("postgresql+psycopg"),
             "MLFLOW_PLATFORM_AUTH_DATABASE_URI": args.permissions.uri("postgresql+psycopg"),
             "AWS_ACCESS_KEY_ID": args.artifacts.access_key,
             "AWS_SECRET_ACCESS_KEY": args.artifacts.secret_key,
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": flask_key,
             "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": args.web_client.secret,
-            "MLFLOW_PLATFORM_SESSION_KEY": session_key,
+            **keys,
         }
         return Output.all(**secrets).apply(lambda known: "".join(f"{key}={known[key]}\n" for key in secrets))

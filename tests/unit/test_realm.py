@@ -117,23 +117,23 @@ def test_a_token_says_whom_it_is_for(dev: Graph, audience: str):
     assert mapper.get("addToAccessToken", True)
 
 
-def test_a_token_lists_plain_group_names(dev: Graph):
-    (mapper,) = dev.of(":GroupMembershipProtocolMapper")
-    assert (mapper.inputs["claimName"], mapper.inputs["fullPath"]) == ("groups", False)
+@pytest.mark.parametrize(("claim", "attribute"), [("groups", "mlflow-team"), ("policy", "policy")])
+def test_a_token_lists_the_teams_and_the_policies_of_all_groups_of_its_bearer(dev: Graph, claim: str, attribute: str):
+    mapper = dev.the(":UserAttributeProtocolMapper", f"keycloak-realm-{claim}").inputs
+    wanted = {"claimName": claim, "userAttribute": attribute, "multivalued": True, "aggregateAttributes": True}
+    assert {key: mapper[key] for key in wanted} == wanted
 
 
-def test_a_token_lists_the_policies_of_all_groups_of_its_bearer(dev: Graph):
-    (mapper,) = dev.of(":UserAttributeProtocolMapper")
-    wanted = {"claimName": "policy", "userAttribute": "policy", "multivalued": True, "aggregateAttributes": True}
-    assert {key: mapper.inputs[key] for key in wanted} == wanted
+def test_no_group_is_a_team_by_its_name_alone(dev: Graph):
+    assert not dev.of(":GroupMembershipProtocolMapper")
 
 
 def test_teams_become_groups_with_their_policy_and_members(dev: Graph):
     policies = {group.inputs["name"]: group.inputs["attributes"] for group in dev.of(":Group")}
     assert policies == {
-        "platform-admins": {"policy": "consoleAdmin"},
-        "model-developers": {"policy": "team-model-developers"},
-        "model-viewers": {"policy": "team-model-viewers"},
+        "platform-admins": {"mlflow-team": "platform-admins", "policy": "consoleAdmin"},
+        "model-developers": {"mlflow-team": "model-developers", "policy": "team-model-developers"},
+        "model-viewers": {"mlflow-team": "model-viewers", "policy": "team-model-viewers"},
     }
     members = {group.inputs["groupId"]: group.inputs["members"] for group in dev.of(":GroupMemberships")}
     assert members == {

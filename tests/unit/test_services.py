@@ -119,10 +119,12 @@ def test_mlflows_secrets_are_one_value_a_line_for_a_shell(dev: Graph):
         "MLFLOW_FLASK_SERVER_SECRET_KEY",
         "MLFLOW_PLATFORM_WEB_CLIENT_SECRET",
         "MLFLOW_PLATFORM_SESSION_KEY",
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE",
     }
     assert secrets["MLFLOW_BACKEND_STORE_URI"] == (
         "postgresql+psycopg://mlflow:made-up-postgres-mlflow@postgres:5432/mlflow"
     )
     assert secrets["MLFLOW_PLATFORM_WEB_CLIENT_SECRET"] == "made-up-client-keycloak-realm-mlflow"
     assert secrets["MLFLOW_PLATFORM_SESSION_KEY"] == "made-up-mlflow-session"
+    assert secrets["MLFLOW_CRYPTO_KEK_PASSPHRASE"] == "made-up-mlflow-providers"
     assert secrets["AWS_ACCESS_KEY_ID"] == dev.of(":IamUser")[0].inputs["name"]
