@@ -96,14 +96,23 @@ def approve_device(url: str, user: str, password: str) -> None:
     browser.submit({"accept": "Yes"})
 
 
-def end_newest_session(admin_port: int, admin: Mapping[str, str], user: str) -> None:
+def administration(port: int, admin: Mapping[str, str]) -> httpx.Client:
+    """The realm's admin API, as Keycloak's administrator."""
+    http = httpx.Client(base_url=f"http://127.0.0.1:{port}/admin/realms/mlflow", timeout=30, trust_env=False)
+    grant = {"grant_type": "password", "client_id": "admin-cli"}
+    who = {"username": admin["user"], "password": admin["password"]}
+    answer = http.post(f"http://127.0.0.1:{port}/realms/master/protocol/openid-connect/token", data={**grant, **who})
+    http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    return http
+
+
+def end_newest_session(administrator: httpx.Client, user: str) -> None:
     """What an administrator does to a user whose laptop was stolen: her last login ends."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{admin_port}", timeout=30, trust_env=False) as http:
-        who = {"username": admin["user"], "password": admin["password"]}
-        grant = {"grant_type": "password", "client_id": "admin-cli", **who}
-        answer = http.post("/realms/master/protocol/openid-connect/token", data=grant)
-        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        [found] = http.get("/admin/realms/mlflow/users", params={"username": user, "exact": "true"}).json()
-        sessions = http.get(f"/admin/realms/mlflow/users/{found['id']}/sessions").json()
-        newest = max(sessions, key=lambda session: session["start"])
-        assert http.delete(f"/admin/realms/mlflow/sessions/{newest['id']}").status_code == 204
+    sessions = administrator.get(f"/users/{user_id(administrator, user)}/sessions").json()
+    newest = max(sessions, key=lambda session: session["start"])
+    assert administrator.delete(f"/sessions/{newest['id']}").status_code == 204
+
+
+def user_id(administrator: httpx.Client, user: str) -> str:
+    [found] = administrator.get("/users", params={"username": user, "exact": "true"}).json()
+    return found["id"]

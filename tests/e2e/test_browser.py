@@ -134,7 +134,9 @@ def test_a_logout_at_keycloak_ends_mlflows_session(platform: Platform, someone: 
     person = entered(someone("mlflow ended"), platform, "ada")
     with thief(person, platform) as other:
         assert other.get(_WHO).status_code == 200
-        keycloak.end_newest_session(platform.stack.ports["admin_keycloak"], platform.outputs["keycloak_admin"], "ada")
+        admin_port = platform.stack.ports["admin_keycloak"]
+        with keycloak.administration(admin_port, platform.outputs["keycloak_admin"]) as administrator:
+            keycloak.end_newest_session(administrator, "ada")
         assert other.get(_WHO).status_code == 401
     person.page.reload()
     expect(person.page.locator(_PASSWORD)).to_be_visible()

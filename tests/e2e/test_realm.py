@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from tests.e2e import keycloak
 from tests.e2e.conftest import Platform
 
 pytestmark = pytest.mark.e2e
@@ -57,3 +58,18 @@ def test_nobody_hands_a_password_to_a_client(platform: Platform):
     person = {"username": "dev", "password": platform.outputs["dev_users"]["dev"]}
     answer = granted(platform, client_id="mlflow-client", grant_type="password", **person)
     assert answer.json()["error"] == "unauthorized_client"
+
+
+def test_a_group_that_is_only_called_like_a_team_gives_no_rights(platform: Platform):
+    outputs = platform.outputs
+    with keycloak.administration(platform.stack.ports["admin_keycloak"], outputs["keycloak_admin"]) as administrator:
+        guest = keycloak.user_id(administrator, "guest")
+        place = administrator.post("/groups", json={"name": "elsewhere"}).headers["location"]
+        impostor = administrator.post(f"{place}/children", json={"name": "platform-admins"}).json()
+        try:
+            assert administrator.put(f"/users/{guest}/groups/{impostor['id']}").status_code == 204
+            token = platform.token("guest")
+            assert platform.ask(token, "GET", "/api/2.0/mlflow/users/current").status_code == 403
+            assert platform.ask(token, "POST", "/api/2.0/mlflow-platform/session").status_code == 403
+        finally:
+            administrator.delete(place)
