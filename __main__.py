@@ -58,6 +58,7 @@ object_store = ObjectStore(
         image=images.minio,
         admin_port=ports.admin_minio,
         console_url=console_url,
+        console_seconds=settings.lifetimes.console,
         issuer_backchannel_url=identity.backchannel_url,
         issuer=identity,
         console_client=identity.console,

@@ -28,6 +28,7 @@ class ObjectStoreArgs:
     image: Input[str]
     admin_port: int  # a host port on loopback
     console_url: str  # public
+    console_seconds: int  # a session there, and its credentials
     issuer_backchannel_url: str
     issuer: pulumi.Resource  # waited for: MinIO that starts without its issuer does without single sign-on
     console_client: Client
@@ -93,6 +94,7 @@ class ObjectStore(pulumi.ComponentResource):
                     f"MINIO_CONFIG_ENV_FILE={_SECRETS_FILE}",
                     f"MINIO_REGION={args.region}",
                     f"MINIO_BROWSER_REDIRECT_URL={args.console_url}",
+                    f"MINIO_BROWSER_SESSION_DURATION={args.console_seconds}s",
                     *self._single_sign_on(args),
                 ],
                 files={_SECRETS_FILE: self._secrets(args.console_client)},

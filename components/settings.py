@@ -120,6 +120,11 @@ class Lifetimes(Strict):
     session_max: int = Field(default=3 * 86400, ge=30, le=90 * 86400)
     storage_credentials: StorageSeconds = 3600  # None: as long as the token ("token" in the file)
 
+    @property
+    def console(self) -> int:
+        """A session at MinIO's console, which no logout elsewhere ends; STS gives no less than 15 minutes."""
+        return self.storage_credentials or 900
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.access_token >= self.session_idle:

@@ -1,6 +1,7 @@
 """The object store's console in a real browser: single sign-on, and what each team may do there."""
 
 import re
+import time
 from collections.abc import Callable
 from functools import cache
 
@@ -97,6 +98,11 @@ def test_nobody_makes_access_keys_that_outlive_his_session(
         console = f"{platform.outputs['minio_console_url']}/api/v1/{path}"
         refused = inside(user).context.request.post(console, data=wanted)
         assert (refused.status, "secretKey" in refused.text()) == (403, False), path
+
+
+def test_a_session_lasts_as_long_as_other_storage_credentials(inside: Callable[[str], Person]):
+    [ends_at] = [it.get("expires", 0) for it in inside("dev").context.cookies() if it.get("name") == "token"]
+    assert 0 < ends_at - time.time() <= 3600
 
 
 def test_whoever_is_in_no_team_is_told_why_he_is_not_let_in(platform: Platform, someone: Callable[[str], Person]):

@@ -5,7 +5,7 @@ import json
 import pytest
 from mlflow_platform.server.settings import Settings as PluginSettings
 
-from .graph import Graph
+from .graph import DEV, PROJECT, Graph, declare
 
 
 @pytest.mark.parametrize("database", ["keycloak", "mlflow", "mlflow_auth"])
@@ -64,6 +64,12 @@ def test_people_get_into_minio_by_keycloak(dev: Graph):
     assert told["MINIO_IDENTITY_OPENID_CLAIM_NAME_KEYCLOAK"] == "policy"
     assert told["MINIO_IDENTITY_OPENID_SCOPES_KEYCLOAK"] == "openid"  # unsaid, offline access too
     assert told["MINIO_IDENTITY_OPENID_REDIRECT_URI_KEYCLOAK"] == "http://localhost:9001/oauth_callback"
+
+
+@pytest.mark.parametrize(("lifetimes", "lasting"), [({}, "3600s"), ({"storage_credentials": "token"}, "900s")])
+def test_a_session_at_the_console_lasts_no_longer_than_other_credentials(lifetimes: dict[str, str], lasting: str):
+    graph = declare({**DEV, f"{PROJECT}:lifetimes": json.dumps(lifetimes)})
+    assert f"MINIO_BROWSER_SESSION_DURATION={lasting}" in graph.container("minio-1").inputs["envs"]
 
 
 def test_the_bucket_is_private_keeps_versions_and_is_never_emptied(dev: Graph):
