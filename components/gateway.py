@@ -43,6 +43,13 @@ http {{
         ""      "";
     }}
 
+    # Whether a page of another origin asks: browsers say so with all but what is typed in, followed or shown.
+    map "$scheme://$http_host=$http_origin" $foreign {{
+        default       1;
+        "~=$"         0;
+        "~^(.+)=\\1$" 0;
+    }}
+
     # No limit of size, nothing held back on the way, and time for the slowest upload.
     client_max_body_size 0;
     large_client_header_buffers 4 64k;  # a token of a user in hundreds of groups is long
@@ -84,7 +91,7 @@ http {{
 _SITE = """\
     server {{
         listen {port};
-{closed}        location / {{
+{guard}        location / {{
             set $upstream {upstream};
             proxy_pass http://$upstream;
         }}
@@ -95,6 +102,13 @@ _SITE = """\
 _CLOSED = """\
         location {path} {{
             return 404;
+        }}
+"""
+
+# MinIO's console does whatever comes with its cookie, and browsers send that for pages on other ports of a host, too.
+_OWN_PAGES_ONLY = """\
+        if ($foreign) {{
+            return 403;
         }}
 """
 
@@ -154,11 +168,11 @@ class Gateway(pulumi.ComponentResource):
 
     def _configuration(self, args: GatewayArgs) -> str:
         sites = [
-            _SITE.format(port=5000, upstream=args.tracking, closed=_CLOSED.format(path=args.tracking_closed)),
-            _SITE.format(port=8080, upstream=args.identity, closed=""),
-            _SITE.format(port=9000, upstream=args.s3, closed=""),
+            _SITE.format(port=5000, upstream=args.tracking, guard=_CLOSED.format(path=args.tracking_closed)),
+            _SITE.format(port=8080, upstream=args.identity, guard=""),
+            _SITE.format(port=9000, upstream=args.s3, guard=""),
             _STICKY.format(shares=_shares(args.consoles)),
-            _SITE.format(port=9001, upstream="$console", closed=""),
+            _SITE.format(port=9001, upstream="$console", guard=_OWN_PAGES_ONLY.format()),
         ]
         return _CONFIGURATION.format(health=_HEALTH, sites="\n".join(sites))
 

@@ -2,17 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from functools import cache, partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from collections.abc import Callable
+from functools import cache
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e import keycloak
-from tests.e2e.browser import Person
+from tests.e2e.browser import Person, page_elsewhere
 from tests.e2e.conftest import Platform
 
 pytestmark = pytest.mark.e2e
@@ -142,44 +140,11 @@ def test_a_logout_at_keycloak_ends_mlflows_session(platform: Platform, someone: 
     expect(person.page.locator(_PASSWORD)).to_be_visible()
 
 
-class _Page(BaseHTTPRequestHandler):
-    """A page of somebody else's, whose contents are up to the test."""
-
-    html = b""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(self.html)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Callable[[str], int]]:
-    """Serves a page on a port of this machine."""
-    servers: list[ThreadingHTTPServer] = []
-
-    def serve(html: str) -> int:
-        page = type("Page", (_Page,), {"html": html.encode()})
-        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), page))
-        Thread(target=partial(servers[-1].serve_forever, 0.05), daemon=True).start()
-        return servers[-1].server_port
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])  # of the same site, to which cookies go; and of another
 @pytest.mark.parametrize("way", ["form", "fetch"])
 def test_a_page_of_another_origin_changes_nothing_in_ones_name(
     platform: Platform,
     inside: Callable[[str], Person],
-    elsewhere: Callable[[str], int],
     host: str,
     way: str,
 ):
@@ -193,8 +158,8 @@ def test_a_page_of_another_origin_changes_nothing_in_ones_name(
         "fetch": f"""<script>fetch("{target}", {{method: "POST", mode: "no-cors", credentials: "include",
             body: {json.dumps(json.dumps({"name": name}))}}})</script>""",
     }
-    with person.page.expect_response(target) as answer:
-        person.open(f"http://{host}:{elsewhere(scripts[way])}/")
+    with page_elsewhere(scripts[way]) as port, person.page.expect_response(target) as answer:
+        person.open(f"http://{host}:{port}/")
     assert answer.value.status in (401, 403)
     assert experiments(platform) == before
     # The very same request of MLflow's own page would have been one of dev's.
@@ -204,16 +169,17 @@ def test_a_page_of_another_origin_changes_nothing_in_ones_name(
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_page_of_another_origin_neither_reads_nor_logs_out(
-    platform: Platform, inside: Callable[[str], Person], elsewhere: Callable[[str], int], host: str
+    platform: Platform, inside: Callable[[str], Person], host: str
 ):
     person = inside("dev")
     read = f"""fetch("{platform.url}/oidc/session", {{credentials: "include"}})
         .then(answer => answer.text()).then(text => document.title = text, () => document.title = "unreadable")"""
-    person.open(f"http://{host}:{elsewhere(f'<script>{read}</script>')}/")
-    expect(person.page).to_have_title("unreadable")
+    with page_elsewhere(f"<script>{read}</script>") as port:
+        person.open(f"http://{host}:{port}/")
+        expect(person.page).to_have_title("unreadable")
     form = f"<form method=post action={platform.url}/oidc/logout></form><script>document.forms[0].submit()</script>"
-    with person.page.expect_response(f"{platform.url}/oidc/logout") as answer:
-        person.open(f"http://{host}:{elsewhere(form)}/")
+    with page_elsewhere(form) as port, person.page.expect_response(f"{platform.url}/oidc/logout") as answer:
+        person.open(f"http://{host}:{port}/")
     assert answer.value.status == 403
     with thief(person, platform) as other:
         assert other.get(_WHO).status_code == 200

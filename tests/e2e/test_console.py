@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.e2e.browser import Person
+from tests.e2e.browser import Person, page_elsewhere
 from tests.e2e.conftest import Platform
 
 pytestmark = pytest.mark.e2e
@@ -98,6 +98,24 @@ def test_nobody_makes_access_keys_that_outlive_his_session(
         console = f"{platform.outputs['minio_console_url']}/api/v1/{path}"
         refused = inside(user).context.request.post(console, data=wanted)
         assert (refused.status, "secretKey" in refused.text()) == (403, False), path
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])  # of the same site, to which cookies go; and of another
+def test_a_page_of_another_origin_uploads_nothing_in_ones_name(
+    platform: Platform, inside: Callable[[str], Person], host: str
+):
+    bucket = f"{platform.outputs['minio_console_url']}/api/v1/buckets/{platform.outputs['artifact_bucket']}"
+    target = f"{bucket}/objects/upload?prefix=forged"
+    form = f"""<form method=post enctype=multipart/form-data action="{target}"><input type=file name=4></form><script>
+        const files = new DataTransfer();
+        files.items.add(new File(["evil"], "forged"));
+        document.querySelector("input").files = files.files;
+        document.forms[0].submit()</script>"""
+    page = inside("dev").page
+    with page_elsewhere(form) as port, page.expect_response(target) as answer:
+        inside("dev").open(f"http://{host}:{port}/")
+    assert answer.value.status == 403
+    assert "forged" not in platform.objects(platform.token("dev"))
 
 
 def test_a_session_lasts_as_long_as_other_storage_credentials(inside: Callable[[str], Person]):

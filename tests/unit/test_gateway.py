@@ -99,6 +99,14 @@ def test_a_client_cannot_say_where_it_comes_from(configuration: str):
     assert {f'{name} ""' for name in unused} <= headers  # an empty one is not passed on
 
 
+def test_the_console_takes_requests_of_its_own_pages_only(configuration: str):
+    assert re.search(
+        r'map "\$scheme://\$http_host=\$http_origin" \$foreign \{\s*default 1;', re.sub(" +", " ", configuration)
+    )
+    inside_a_site = re.findall(r"server \{.*?\n    \}", configuration, re.DOTALL)
+    assert [re.search(r"listen (\d+);", it)[1] for it in inside_a_site if "if ($foreign)" in it] == ["9001"]  # pyright: ignore[reportOptionalSubscript]
+
+
 def test_headers_are_set_in_one_place_for_a_second_place_would_forget_the_first(configuration: str):
     inside_a_site = re.findall(r"server \{.*?\n    \}", configuration, re.DOTALL)
     assert not any("proxy_set_header" in site for site in inside_a_site)
