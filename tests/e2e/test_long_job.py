@@ -1,0 +1,93 @@
+"""Work goes on while tokens end and servers restart: a training script's, and that of a page which was left open."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.browser import Person
+from tests.e2e.conftest import Platform, brought_up
+from tests.e2e.stack import ROOT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+_TOKEN_SECONDS = 20
+_RESTARTS = {"150": "keycloak", "450": "minio-1", "700": "mlflow"}  # at which steps
+_STEPS = range(1000)
+_CHECKPOINTS = _STEPS[19::20]
+
+
+@pytest.fixture(scope="module")
+def hasty(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A stack in which nothing that is handed out lasts."""
+    lifetimes = {"access_token": _TOKEN_SECONDS, "storage_credentials": "token"}
+    with brought_up(tmp_path_factory.mktemp("hasty"), {"lifetimes": lifetimes}) as stack:
+        yield Platform(stack, stack.outputs())
+
+
+@pytest.fixture(scope="module")
+def left_open(hasty: Platform, browser: Browser) -> Iterator[tuple[Person, float]]:
+    """Somebody at MLflow's pages, and when she logged in."""
+    person = Person(browser, hasty.outputs["dev_users"], "left open")
+    person.open(hasty.url)
+    person.log_in("vera")
+    expect(person.page.get_by_role("button", name="Log out")).to_be_visible()
+    yield person, time.monotonic()
+    person.leave()
+
+
+def train(platform: Platform) -> str:
+    """Runs the script to its end, with restarts on its way; the run's id."""
+    with (
+        ThreadPoolExecutor() as pool,
+        subprocess.Popen(
+            [sys.executable, str(ROOT / "tests/e2e/long_training.py")],
+            env=platform.logged_in("dev"),
+            cwd=platform.stack.backend,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as job,
+    ):
+        assert job.stdout
+        try:
+            printed = []
+            for line in map(str.strip, job.stdout):
+                printed.append(line)
+                if service := _RESTARTS.get(line):
+                    pool.submit(platform.stack.container(service).restart, timeout=20)
+            assert job.wait() == 0
+        finally:
+            job.kill()
+    return printed[0]
+
+
+def test_a_training_script_loses_nothing(hasty: Platform, left_open: tuple[Person, float]):
+    began = time.monotonic()
+    run_id = train(hasty)
+    assert time.monotonic() - began > 3 * _TOKEN_SECONDS
+
+    token = hasty.token("dev")
+    history = {"run_id": run_id, "metric_key": "loss", "max_results": 5000}
+    metrics = hasty.ask(token, "GET", "/api/2.0/mlflow/metrics/get-history", params=history).json()["metrics"]
+    assert sorted((it["step"], it["value"]) for it in metrics) == [(step, 1 / (1 + step)) for step in _STEPS]
+
+    s3, bucket = hasty.s3(token), hasty.outputs["artifact_bucket"]
+    keys = {key for key in hasty.objects(token) if run_id in key}
+    assert {key.rpartition("/")[2] for key in keys} == {f"checkpoint-{step}.bin" for step in _CHECKPOINTS}
+    for key in keys:
+        step = int(key.rpartition("-")[2].removesuffix(".bin"))
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == step.to_bytes(2, "big") * 500_000
+
+
+def test_a_page_that_was_left_open_goes_on_without_a_login(left_open: tuple[Person, float]):
+    person, since = left_open
+    person.page.wait_for_timeout(max(0.0, since + _TOKEN_SECONDS + 1 - time.monotonic()) * 1000)
+    asked = "async () => (await fetch('/ajax-api/2.0/mlflow/experiments/get?experiment_id=0')).status"
+    assert person.page.evaluate(asked) == 200
+    person.page.reload()
+    expect(person.page.get_by_role("button", name="Log out")).to_be_visible()
+    person.saw("reloaded")
