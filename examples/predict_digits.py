@@ -1,10 +1,7 @@
 """Loads the newest registered model of examples/train_digits.py and reads ten digits with it."""
 
 import mlflow
-from session import use_own_credentials
 from sklearn.datasets import load_digits
-
-use_own_credentials()
 
 images, labels = load_digits(return_X_y=True)
 model = mlflow.pyfunc.load_model("models:/digits/latest")

@@ -21,5 +21,5 @@ def of(stack: str, outputs: Mapping[str, Any]) -> str:
     lines.append(f"  {'Health':<15}./platform status{option}")
     if uri := outputs.get("mlflow_tracking_uri"):
         lines.append(f"  {'Next':<15}export MLFLOW_TRACKING_URI={uri}")
-        lines.append(f"  {'':<15}export MLFLOW_TRACKING_TOKEN=$(python examples/login.py)")
+        lines.append(f"  {'':<15}pip install ./plugin && mlflow-platform login")
     return "\n".join(["", *lines])

@@ -1,5 +1,6 @@
 """One stack for all of these tests, and people who use it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from playwright.sync_api import Browser
 from tests.e2e import keycloak
 from tests.e2e.browser import SCREENSHOTS, Person, chromium
 from tests.e2e.stack import ROOT, Stack
+
+CLIENT = str(Path(sys.executable).parent / "mlflow-platform")
 
 
 @contextmanager
@@ -42,6 +45,7 @@ class Platform:
     stack: Stack
     outputs: dict[str, Any] = field(repr=False)
     handed_out: set[str] = field(default_factory=set, repr=False)
+    homes: dict[str, Path] = field(default_factory=dict)  # of users who are logged in with the client
 
     @property
     def url(self) -> str:
@@ -84,19 +88,56 @@ class Platform:
         pages = self.s3(token).get_paginator("list_objects_v2").paginate(Bucket=self.outputs["artifact_bucket"])
         return {found["Key"] for page in pages for found in page.get("Contents", [])}
 
-    def environment(self, token: str = "") -> dict[str, str]:
+    def environment(self, **more: str) -> dict[str, str]:
         """What a user's shell exports, without anything that this process happens to have."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MLFLOW_"))}
-        return {**clean, "MLFLOW_TRACKING_URI": self.url, **({"MLFLOW_TRACKING_TOKEN": token} if token else {})}
+        foreign = ("AWS_", "MLFLOW_", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return {**clean, "MLFLOW_TRACKING_URI": self.url, **more}
 
-    def example(self, script: str, token: str) -> str:
-        """Runs a script of examples/ in a process of its own; what it prints."""
-        command = [sys.executable, str(ROOT / "examples" / script)]
+    def logged_in(self, user: str) -> dict[str, str]:
+        """The environment of a user who has logged in once, by a code that she typed in at Keycloak."""
+        if user not in self.homes:
+            home = self.stack.backend.parent / f"home-of-{user}"
+            self.log_in(user, home)
+            self.homes[user] = home
+        self._remember(self.homes[user])
+        return self.environment(XDG_STATE_HOME=str(self.homes[user]), HOME=str(self.homes[user]))
+
+    def log_in(self, user: str, home: Path, *options: str) -> None:
+        """Runs `mlflow-platform login` and does at Keycloak what it says."""
+        home.mkdir(exist_ok=True)
+        login = subprocess.Popen(
+            [CLIENT, "login", "--device", *options],
+            env=self.environment(XDG_STATE_HOME=str(home), HOME=str(home)),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert login.stderr
+        page = login.stderr.readline().split()[-1]
+        keycloak.approve_device(page, user, self.outputs["dev_users"][user])
+        said = login.communicate(timeout=60)[1]
+        assert login.returncode == 0, said
+        assert f"as {user}" in said
+        self._remember(home)
+
+    def run(self, command: list[str], environment: Mapping[str, str]) -> str:
+        """Runs a program as a user does; what it prints."""
         done = subprocess.run(
-            command, env=self.environment(token), cwd=self.stack.backend, capture_output=True, text=True, check=False
+            command, env=environment, cwd=self.stack.backend, capture_output=True, text=True, check=False, timeout=300
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def example(self, script: str, user: str) -> str:
+        """Runs a script of examples/ in a process of its own; what it prints."""
+        printed = self.run([sys.executable, str(ROOT / "examples" / script)], self.logged_in(user))
+        self._remember(self.homes[user])
+        return printed
+
+    def _remember(self, home: Path) -> None:
+        for file in home.rglob("mlflow-platform/*.json"):
+            kept = json.loads(file.read_text())["tokens"]
+            self.handed_out |= {kept["access_token"], kept["refresh_token"]}
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +155,7 @@ def platform(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def trained(platform: Platform) -> str:
     """What a developer's training run printed; its model is registered."""
-    return platform.example("train_digits.py", platform.token("dev"))
+    return platform.example("train_digits.py", "dev")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
@@ -96,14 +97,16 @@ def approve_device(url: str, user: str, password: str) -> None:
     browser.submit({"accept": "Yes"})
 
 
-def administration(port: int, admin: Mapping[str, str]) -> httpx.Client:
+@contextmanager
+def administration(port: int, admin: Mapping[str, str]) -> Iterator[httpx.Client]:
     """The realm's admin API, as Keycloak's administrator."""
-    http = httpx.Client(base_url=f"http://127.0.0.1:{port}/admin/realms/mlflow", timeout=30, trust_env=False)
-    grant = {"grant_type": "password", "client_id": "admin-cli"}
-    who = {"username": admin["user"], "password": admin["password"]}
-    answer = http.post(f"http://127.0.0.1:{port}/realms/master/protocol/openid-connect/token", data={**grant, **who})
-    http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    return http
+    server = f"http://127.0.0.1:{port}"
+    with httpx.Client(base_url=f"{server}/admin/realms/mlflow", timeout=30, trust_env=False) as http:
+        grant = {"grant_type": "password", "client_id": "admin-cli"}
+        who = {"username": admin["user"], "password": admin["password"]}
+        answer = http.post(f"{server}/realms/master/protocol/openid-connect/token", data={**grant, **who})
+        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        yield http
 
 
 def end_newest_session(administrator: httpx.Client, user: str) -> None:

@@ -30,7 +30,7 @@ def test_a_viewer_reads_runs_and_artifacts(platform: Platform, trained: str):
     search = {"experiment_ids": [experiment["experiment"]["experiment_id"]]}
     runs = platform.ask(token, "POST", "/api/2.0/mlflow/runs/search", json=search).json()["runs"]
     assert run_id in [run["info"]["run_id"] for run in runs]
-    assert "truth" in platform.example("predict_digits.py", token)  # downloads the model
+    assert "truth" in platform.example("predict_digits.py", "vera")  # downloads the model
 
 
 def test_a_viewer_writes_neither_records_nor_artifacts(platform: Platform, trained: str):
