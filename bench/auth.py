@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""What authentication costs: this plugin beside MLflow without any, MLflow's own and mlflow-oidc-auth; and what the
+users' own credentials cost artifacts, beside MLflow's proxy and plain boto3.
+
+All of them run in containers of the benchmark's own, on one PostgreSQL and one MinIO, and take turns under the same
+load in short rounds, so that whatever else the machine does hits all alike. This takes about a quarter of an hour, and
+12 GB of disk while it runs. The images are built from this checkout as it is.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".venv"
+NOTES = """All servers: the same image, Python, uvicorn options, logging and number of workers; the user is no
+administrator, may edit everything, and has a token that is good for all of the time. Requests go straight to the
+server's container. "Of no auth" is the median over the rounds of the ratio to the round beside it (in brackets without
+the best and the worst round); CPU is the processor time of the server's container, which a busy machine hardly
+changes."""
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    if Path(sys.prefix) != ENVIRONMENT:
+        python = ENVIRONMENT / "bin" / "python"
+        if not python.exists():
+            sys.exit("The benchmark stands on the tests' packages: `./platform test` installs them.")
+        os.execv(python, [python, __file__])
+    sys.path[:0] = [str(ROOT), str(ROOT / "plugin")]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from side_by_side.stage import BenchError
+
+    try:
+        text = compare()
+    except BenchError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; nothing is left behind.")
+    report = ROOT / "bench" / "results" / f"{datetime.date.today()}-auth.md"
+    report.parent.mkdir(exist_ok=True)
+    report.write_text(f"# Authentication and artifacts, {datetime.date.today()}\n\n{text}\n")
+    print(f"\n{text}\n\nwritten to {report.relative_to(ROOT)}")
+
+
+def compare() -> str:
+    from side_by_side import answering, costs, moving
+    from side_by_side.servers import CLIENT_PACKAGES, Servers
+    from side_by_side.stage import Stage
+
+    with Stage() as stage:
+        stage.need_space(moving.DISK_GB)
+        servers = Servers(stage)
+        client = stage.add(servers.image, "mlflow-platform/bench-client", *CLIENT_PACKAGES)
+        no_auth, oidc_auth, ours = servers.no_auth(), servers.oidc_auth(), servers.platform()
+        proxy, basic_auth = servers.proxy(), servers.basic_auth()
+        for server in (no_auth, oidc_auth, ours, proxy):
+            server.wait()
+        print("all servers are up", file=sys.stderr)
+
+        contenders = [(each, answering.Data.made_by(each)) for each in (no_auth, basic_auth, oidc_auth, ours)]
+        contenders.append((servers.in_browser(ours), contenders[-1][1]))
+        requests = answering.answering(stage, contenders)
+        layers = costs.costs({"no-auth": contenders[0], "platform": contenders[3]})
+        transfers = moving.moving(stage, client, servers, ours, proxy)
+    return "\n\n".join(
+        [
+            NOTES,
+            "## Requests",
+            table(answering.HEADING, requests),
+            "## Where a request's processor time goes",
+            table(costs.HEADING, layers),
+            "## Artifacts",
+            table(moving.HEADING, transfers),
+            "## Versions",
+            table(["what", "version"], versions()),
+        ]
+    )
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in [heading, ["---"] * len(heading), *rows])
+
+
+def versions() -> list[tuple[str, str]]:
+    from side_by_side.servers import MLFLOW, OIDC_AUTH, WORKERS
+
+    def output_of(*command: str) -> str:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    changed = " with changes" if output_of("git", "status", "--porcelain", "--", "plugin") else ""
+    return [
+        ("commit", output_of("git", "rev-parse", "--short", "HEAD") + changed),
+        ("machine", f"{os.cpu_count()} CPUs, {platform.machine()}, Linux {platform.release()}"),
+        ("Docker", output_of("docker", "version", "--format", "{{.Server.Version}}")),
+        ("Python in the containers", "3.13"),
+        ("MLflow, of all", MLFLOW),
+        ("mlflow-oidc-auth", OIDC_AUTH),
+        ("workers of each", str(WORKERS)),
+    ]
+
+
+if __name__ == "__main__":
+    main()

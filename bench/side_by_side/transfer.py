@@ -1,0 +1,96 @@
+"""One transfer of artifacts by one way: run in the client's container, prints the seconds it took.
+
+`transfer.py make` writes the files, `empty` empties the bucket; `boto3|mlflow up|down many|one` moves them, by MLflow's
+own API, or with boto3 as MLflow uses it: uploads one after the other, downloads by as many threads. Imports do not
+count; logging in and getting credentials do.
+"""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+SIZE = 1_000_000
+MEMBERS = {"many": int(os.environ["BENCH_MANY"]), "one": 1}
+SIZES = {"many": SIZE, "one": int(os.environ["BENCH_ONE"]) * SIZE}
+FILES = Path("/tmp/files")
+BACK = Path("/tmp/back")
+
+
+def make() -> None:
+    block = os.urandom(SIZE)
+    for kind, members in MEMBERS.items():
+        (FILES / kind).mkdir(parents=True)
+        for number in range(members):
+            with (FILES / kind / f"{number}.bin").open("wb") as file:
+                for _ in range(SIZES[kind] // SIZE):
+                    file.write(block)
+
+
+def empty() -> None:
+    client, bucket = s3(), os.environ["BENCH_BUCKET"]
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for entry in page.get("Contents", []):
+            client.delete_object(Bucket=bucket, Key=entry["Key"])
+
+
+def s3() -> Any:
+    import boto3
+
+    return boto3.client("s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"])
+
+
+def by_boto3(direction: str, kind: str) -> Callable[[], object]:
+    import boto3  # noqa: F401
+
+    bucket, prefix = os.environ["BENCH_BUCKET"], f"boto3/{kind}"
+
+    def up() -> None:
+        client = s3()
+        for file in (FILES / kind).iterdir():
+            client.upload_file(str(file), bucket, f"{prefix}/{file.name}")
+
+    def down() -> None:
+        client = s3()
+        keys = [entry["Key"] for entry in client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")["Contents"]]
+        with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as threads:
+            list(threads.map(lambda key: client.download_file(bucket, key, str(BACK / Path(key).name)), keys))
+
+    return up if direction == "up" else down
+
+
+def by_mlflow(direction: str, kind: str) -> Callable[[], object]:
+    import boto3  # noqa: F401
+    from mlflow import MlflowClient
+    from mlflow.artifacts import download_artifacts
+
+    run = os.environ["BENCH_RUN"]
+    if direction == "up":
+        return lambda: MlflowClient().log_artifacts(run, str(FILES / kind), kind)
+    return lambda: download_artifacts(run_id=run, artifact_path=kind, dst_path=str(BACK))
+
+
+def timed(move: Callable[[], object], direction: str, kind: str) -> float:
+    shutil.rmtree(BACK, ignore_errors=True)
+    BACK.mkdir()
+    started = time.perf_counter()
+    move()
+    seconds = time.perf_counter() - started
+    if direction == "down":
+        sizes = [file.stat().st_size for file in BACK.rglob("*.bin")]
+        assert sizes == [SIZES[kind]] * MEMBERS[kind], "not everything came back"
+    shutil.rmtree(BACK)
+    return seconds
+
+
+if __name__ == "__main__":
+    if sys.argv[1] in ("make", "empty"):
+        {"make": make, "empty": empty}[sys.argv[1]]()
+        print("done")
+    else:
+        way, direction, kind = sys.argv[1:]
+        print(timed({"boto3": by_boto3, "mlflow": by_mlflow}[way](direction, kind), direction, kind))
