@@ -8,7 +8,11 @@ import logging
 import time
 
 from mlflow.server.auth.db.models import SqlRole, SqlRolePermission, SqlUser, SqlUserRoleAssignment
-from mlflow.server.auth.permissions import RESOURCE_TYPE_WORKSPACE, VALID_RESOURCE_TYPES
+from mlflow.server.auth.permissions import (
+    RESOURCE_TYPE_GATEWAY_SECRET,
+    RESOURCE_TYPE_WORKSPACE,
+    VALID_RESOURCE_TYPES,
+)
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -97,23 +101,30 @@ class Rights:
         return [(team, self._teams[team]) for team in sorted(identity.teams) if self._teams[team] is not Level.ADMIN]
 
     def _role(self, session: Session, team: str, level: Level) -> SqlRole:
-        """The team's role, granting its level on everything of every type and nothing else."""
+        """The team's role, granting its level on everything and nothing else."""
         name = f"{ROLE_PREFIX}{team}"
         role = session.scalar(select(SqlRole).where(SqlRole.name == name, SqlRole.workspace == DEFAULT_WORKSPACE_NAME))
         if role is None:
             role = SqlRole(name=name, workspace=DEFAULT_WORKSPACE_NAME, description="A team of the platform")
             session.add(role)
-        if {(p.resource_type, p.resource_pattern, p.permission) for p in role.permissions} != {
-            (resource_type, "*", level.value) for resource_type in RESOURCE_TYPES
-        }:
+        granted = {(kind, "*", _grant(kind, level).value) for kind in RESOURCE_TYPES}
+        if {(p.resource_type, p.resource_pattern, p.permission) for p in role.permissions} != granted:
             role.permissions.clear()
             session.flush()
             role.permissions.extend(
-                SqlRolePermission(resource_type=resource_type, resource_pattern="*", permission=level.value)
-                for resource_type in sorted(RESOURCE_TYPES)
+                SqlRolePermission(resource_type=kind, resource_pattern=pattern, permission=permission)
+                for kind, pattern, permission in sorted(granted)
             )
         session.flush()
         return role
+
+
+def _grant(kind: str, level: Level) -> Level:
+    """What the level means for one type of resource.
+
+    Who may edit a model provider's key may send it anywhere, by another address beside it; so editors only use it.
+    """
+    return Level.USE if kind == RESOURCE_TYPE_GATEWAY_SECRET and level is Level.EDIT else level
 
 
 def _no_password(issued_at: int) -> str:

@@ -17,6 +17,9 @@ _ADMINISTRATION = re.compile(r"/signup|/mlflow/+(users|roles)/")
 _ASSISTANT = re.compile(r"/mlflow/+assistant")
 # MLflow takes any parameters there, the name of the user to act as among them; its pages have routes of their own.
 _JOB_BY_HAND = re.compile(r"/+ajax-api/+\d\.\d/+jobs/*")
+# Written with MLflow's own storage user, past what the caller's team may do there, or signed for days: artifacts go
+# straight to the object store, as oneself.
+_MLFLOWS_STORAGE = re.compile(r"/mlflow/+(upload-artifact|artifacts/+presigned-)")
 
 # Requests that only read, although they are sent as POST (route table of mlflow 3.17.2, and our own).
 _READING_POSTS = re.compile(
@@ -25,7 +28,7 @@ _READING_POSTS = re.compile(
     r"|/ajax-api/3\.0/jobs/search"
     r"|/(ajax-)?api/\d\.\d/mlflow/("
     r"(experiments|runs|traces|logged-models|issues|datasets|prompt-optimization/jobs)/search"
-    r"|experiments/search-datasets|registered-models/get-latest-versions|artifacts/presigned-download-url"
+    r"|experiments/search-datasets|registered-models/get-latest-versions"
     r"|traces/(batchGetInfos|calculate-filter-correlation|metrics))"
 )
 
@@ -43,6 +46,8 @@ def refusal(level: Level | None, method: str, path: str) -> str | None:
         return "Users and rights are managed through the platform's groups, not here."
     if method not in SAFE_METHODS and _JOB_BY_HAND.fullmatch(path):
         return "Jobs are started by what they are for, a scorer or an evaluation, not here."
+    if _MLFLOWS_STORAGE.search(path):
+        return "Artifacts go straight to the object store, with credentials of your own, not through here."
     if level in (Level.READ, Level.USE) and not _only_reads(method, path):
         if not _GATEWAY.fullmatch(path):
             return "Your teams may read here, not write."
