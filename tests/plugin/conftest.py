@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -100,11 +101,13 @@ class Server:
     def sts(self) -> Sts:
         return self.backstage.sts
 
-    def ask(self, token: str | None, method: str, path: str, **options: object) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
-        return self.http.request(method, path, headers=headers, **options)  # pyright: ignore[reportArgumentType]
+    def ask(
+        self, token: str | None, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token is not None else {})}
+        return self.http.request(method, path, headers=headers, **options)
 
-    def as_member(self, team: str, method: str, path: str, **options: object) -> httpx.Response:
+    def as_member(self, team: str, method: str, path: str, **options: Any) -> httpx.Response:
         return self.ask(self.realm.token(f"member-of-{team}", (team,)), method, path, **options)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from mlflow.server import app as flask_app
 from mlflow_platform.server.app import create_app
+from mlflow_platform.server.bodies import Bodies
 from mlflow_platform.server.endpoints import DISCOVERY, SESSION
 from starlette.routing import Mount
 
@@ -21,7 +22,9 @@ def native(routes: Iterable[Any]) -> Iterator[tuple[set[str], str]]:
 
 
 def main() -> None:
-    mlflow = create_app().mlflow
+    limited = create_app().mlflow
+    assert isinstance(limited, Bodies)
+    mlflow = limited.app
     assert isinstance(mlflow, FastAPI)
     rules = [(rule.methods or set(), rule.rule) for rule in flask_app.url_map.iter_rules()]
     own = [({"POST"}, SESSION), ({"GET"}, DISCOVERY)]

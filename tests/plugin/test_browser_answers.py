@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import httpx
 import pytest
 from joserfc.jwk import OctKey, RSAKey
+from mlflow_platform.server.responses import PAUSE
 
 from tests.plugin.browsing import Browser
 from tests.plugin.conftest import Server
@@ -168,4 +169,4 @@ def test_without_keycloak_a_login_is_asked_to_wait(server: Server, browser: Brow
         answer = browser.come_back(url)
     finally:
         server.realm.web.mode = "well"
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, PAUSE)

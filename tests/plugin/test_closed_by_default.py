@@ -2,6 +2,8 @@
 
 import base64
 import http.client
+import subprocess
+import sys
 
 import pytest
 
@@ -152,3 +154,13 @@ def test_on_gateway_routes_the_token_may_come_in_a_header_of_its_own(server: Ser
     headers = {"X-MLflow-Authorization": f"Bearer {server.realm.token()}", "Authorization": "Bearer sk-a-provider-key"}
     assert server.http.get("/gateway/mlflow/v1/models", headers=headers).status_code == 200
     assert server.http.get("/api/2.0/mlflow/users/current", headers=headers).status_code == 401
+
+
+def test_a_static_prefix_under_which_paths_would_read_differently_is_refused_at_the_start(
+    environment: dict[str, str],
+) -> None:
+    program = "from mlflow_platform.server.app import create_app; create_app()"
+    prefixed = {**environment, "_MLFLOW_STATIC_PREFIX": "/mlflow"}
+    done = subprocess.run([sys.executable, "-c", program], env=prefixed, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "SettingsError: a static prefix is not supported" in done.stderr

@@ -78,6 +78,24 @@ def test_known_keys_serve_while_the_realm_is_silent(backstage: Backstage, keys: 
         assert await keys.get("first")
         await asyncio.sleep(0.2)  # the refresh fails meanwhile
         assert await keys.get("first")
+
+    asyncio.run(scenario())
+
+
+def test_a_key_that_may_be_new_is_not_refused_while_nobody_can_tell(
+    backstage: Backstage, keys: SigningKeys, clock: Clock
+) -> None:
+    async def scenario() -> None:
+        assert await keys.get("first")
+        backstage.realm.rotate("second")
+        backstage.realm.answers = False
+        clock.now += COOL_DOWN + 1
+        for _ in range(2):  # asks in vain, then leaves it alone for a moment
+            with pytest.raises(KeysUnavailable):
+                await keys.get("second")
+        backstage.realm.answers = True
+        clock.now += COOL_DOWN + 1
+        assert await keys.get("second")
         assert await keys.get("unknown") is None
 
     asyncio.run(scenario())

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from mlflow_platform.server.endpoints import SESSION
+from mlflow_platform.server.responses import PAUSE
 
 from tests.plugin.conftest import Server, prepare, serving
 from tests.plugin.idp import Backstage
@@ -33,7 +34,7 @@ def abandoned(silent: str, backstage: Backstage, tmp_path_factory: pytest.TempPa
 
 def told(answer: httpx.Response, name: str, since: float) -> None:
     assert time.monotonic() - since < 5
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, PAUSE)
     assert answer.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
     assert name in answer.json()["message"]
 

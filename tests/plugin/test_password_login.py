@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlflow_platform.server.endpoints import SESSION
 from mlflow_platform.server.limits import PER_PAIR
 from mlflow_platform.server.passwords import LARGEST, WRONG, Login, network, parse
-from mlflow_platform.server.responses import Refused
+from mlflow_platform.server.responses import PAUSE, Refused
 
 from tests.plugin.conftest import Server, prepare, serving
 from tests.plugin.idp import WEB_CLIENT_SECRET, Backstage
@@ -149,7 +149,7 @@ def test_a_dead_keycloak_is_told_within_five_seconds(open_server: Server) -> Non
         answer = log_in(open_server, "paul", address="203.0.113.5")
     finally:
         open_server.realm.answers = True
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, PAUSE)
     assert "Keycloak" in answer.json()["message"]
 
 

@@ -1,5 +1,6 @@
 """The app that `mlflow server --app-name keycloak` runs: MLflow's own, behind a door that is closed by default."""
 
+import asyncio
 import logging
 import os
 from urllib.parse import urlsplit
@@ -13,10 +14,11 @@ from mlflow.version import VERSION
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_platform.server import account, audit, browser, endpoints, oidc, passwords, permission_cache
 from mlflow_platform.server.admission import Admission
+from mlflow_platform.server.bodies import Bodies
 from mlflow_platform.server.browser import Browser
 from mlflow_platform.server.identity import Identity, current
 from mlflow_platform.server.jobs import GATEWAY_VARIABLE, TOKEN_VARIABLE, Jobs, within
@@ -48,6 +50,8 @@ SERVER_INFO = frozenset({"/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/se
 
 # On gateway routes the Authorization header may belong to the model's provider; MLflow's own identity then comes here.
 GATEWAY_HEADER = b"x-mlflow-authorization"
+# Seconds for all that this layer asks of others before MLflow's turn: callers hear of what is down within five.
+DEADLINE = 4.5
 CREDENTIALS = frozenset({b"authorization", b"cookie", GATEWAY_HEADER})
 
 
@@ -74,7 +78,7 @@ def create_app() -> "Gate":
     keys = SigningKeys(settings.backchannel_url)
     admission = Admission(TokenVerifier(settings, keys), rights)
     return Gate(
-        mlflow,
+        Bodies(mlflow),
         settings,
         admission,
         Browser(settings, keys, admission, auth.store.engine),
@@ -141,13 +145,15 @@ class Gate:
             return
         identity = session = None
         try:
-            token, inner = take_token(scope)
-            if token is None and self._passwords and endpoints.is_session(scope) and passwords.offered(scope):
-                token = await self._passwords.token(scope, receive)
-            elif token is None:
-                session = await self._browser.session(scope)
-                token = session.tokens.access
-            identity = await self._admission.admit(token, scope)
+            async with asyncio.timeout(DEADLINE):
+                token, inner = take_token(scope)
+                if token is None and self._passwords and endpoints.is_session(scope) and passwords.offered(scope):
+                    token = await self._passwords.token(scope, receive)
+                elif token is None:
+                    session = await self._browser.session(scope)
+                    token = session.tokens.access
+                identity = await self._admission.admit(token, scope)
+                answer = await self._private(scope, token, identity, session)
         except TokenRefused as refused:
             answer = unauthenticated(str(refused))
         except Refused as refused:
@@ -157,8 +163,9 @@ class Gate:
         except SQLAlchemyError as failure:
             logger.error("a user's rights or session could not be read or written (%s)", type(failure).__name__)
             answer = unavailable("The database does not answer; try again in a moment.")
+        except TimeoutError:
+            answer = unavailable("Keycloak, MinIO or the database answers too slowly; try again in a moment.")
         else:
-            answer = await self._private(scope, token, identity, session)
             if answer is None:
                 await self._forward(inner, receive, send, identity)
                 return
@@ -204,9 +211,14 @@ class Gate:
         return await endpoints.session(self._settings, self._sts, scope, token, identity)
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send, identity: Identity) -> None:
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 403:
+                audit.denied(scope, identity)
+            await send(message)
+
         reset = current.set(identity)
         try:
-            await self.mlflow(scope, receive, send)
+            await self.mlflow(scope, receive, noted)
         finally:
             current.reset(reset)
 

@@ -37,6 +37,12 @@ def record(
     logger.info(json.dumps({name: v[:LONGEST] if isinstance(v, str) else v for name, v in event_line.items()}))
 
 
+def denied(scope: Scope, identity: Identity) -> None:
+    """Writes that MLflow's own permissions let a request no further."""
+    reason = "MLflow's permissions"
+    record("refused", scope, user=identity.username, client=identity.client, status=403, reason=reason)
+
+
 def refused(answer: Response, scope: Scope, identity: Identity | None) -> None:
     """Writes that this layer let a request no further, if that is what the answer says."""
     if isinstance(answer, Error) and answer.status_code in REFUSALS:

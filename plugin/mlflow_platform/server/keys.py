@@ -19,7 +19,7 @@ TIMEOUT = 2.5  # seconds; with that of STS after it, a caller hears of a dead Ke
 
 
 class KeysUnavailable(Exception):
-    """There is no key to verify with, because the identity provider has not answered yet."""
+    """Whether there is such a key is not known, because the identity provider does not answer."""
 
 
 class SigningKeys:
@@ -42,8 +42,8 @@ class SigningKeys:
         elif not known:
             if fetching := self._start_fetch():
                 await asyncio.shield(fetching)
-            if not self._keys:
-                raise KeysUnavailable
+            if key_id not in self._keys and self._fetched_at < self._attempted_at:
+                raise KeysUnavailable  # the realm may have a key of that id by now: nobody can tell
         return self._keys.get(key_id)
 
     def _start_fetch(self) -> asyncio.Task[None] | None:

@@ -1,5 +1,6 @@
 """The routes under /oidc that take no session: a login's two ends and a logout's two ways."""
 
+import asyncio
 import logging
 from urllib.parse import parse_qs
 
@@ -16,11 +17,11 @@ from mlflow_platform.server.keycloak import GrantRefused, Keycloak, KeycloakUnav
 from mlflow_platform.server.keys import KeysUnavailable
 from mlflow_platform.server.logins import Login, Logins
 from mlflow_platform.server.origin import is_foreign, origin_of
-from mlflow_platform.server.responses import Error, forbidden
+from mlflow_platform.server.responses import PAUSE, Error, forbidden
 from mlflow_platform.server.session_table import LoginUsed
 from mlflow_platform.server.sessions import Sessions
 from mlflow_platform.server.settings import Settings
-from mlflow_platform.server.tokens import TokenRefused
+from mlflow_platform.server.tokens import TokenRefused, username_in
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ METHODS = {
 }
 LONGEST_BODY = 64 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
+DEADLINE = 4.5  # seconds for a login's end; longer nobody waits to hear that Keycloak is down
 
 UNKNOWN_LOGIN = "This login has expired, was finished already, or was begun in another browser."
 FAILED_LOGIN = "The login did not succeed."
@@ -94,17 +96,18 @@ class Oidc:
         query, cookies = _query(scope), parse(scope["headers"])
         login = self._logins.find(cookies, query.get("state", ""))
         if login is None:
-            return pages.message(400, UNKNOWN_LOGIN, return_to.HOME)
+            return _refused(scope, 400, UNKNOWN_LOGIN, return_to.HOME, "no such login is under way in this browser")
         try:
-            answer = await self._finished(scope, query, login, cookies.get(self._cookies.session))
+            async with asyncio.timeout(DEADLINE):
+                answer = await self._finished(scope, query, login, cookies.get(self._cookies.session))
         except (GrantRefused, TokenRefused) as refused:
-            logger.warning("a login was refused: %s", str(refused) or "Keycloak does not take its code")
-            answer = pages.message(400, FAILED_LOGIN, login.return_to)
+            reason = str(refused) or "Keycloak does not take its code"
+            answer = _refused(scope, 400, FAILED_LOGIN, login.return_to, reason)
         except LoginUsed:
-            answer = pages.message(400, UNKNOWN_LOGIN, return_to.HOME)
-        except (KeycloakUnavailable, KeysUnavailable, SQLAlchemyError) as failure:
+            answer = _refused(scope, 400, UNKNOWN_LOGIN, return_to.HOME, "the login was finished already")
+        except (KeycloakUnavailable, KeysUnavailable, SQLAlchemyError, TimeoutError) as failure:
             logger.warning("a login could not be finished (%s)", type(failure).__name__)
-            answer = pages.message(503, NO_ANSWER, login.return_to, {"Retry-After": "2"})
+            answer = pages.message(503, NO_ANSWER, login.return_to, {"Retry-After": PAUSE})
         answer.headers.append("set-cookie", self._logins.drop(login.state))
         return answer
 
@@ -112,8 +115,9 @@ class Oidc:
         if query.get("iss", self._settings.issuer) != self._settings.issuer:
             raise TokenRefused("another issuer answered it")
         if "error" in query:
-            denied = query["error"] == "access_denied"
-            return pages.message(403 if denied else 400, DENIED_LOGIN if denied else FAILED_LOGIN, login.return_to)
+            if query["error"] == "access_denied":
+                return _refused(scope, 403, DENIED_LOGIN, login.return_to, "Keycloak says access_denied")
+            return _refused(scope, 400, FAILED_LOGIN, login.return_to, "Keycloak answered with an error")
         if "code" not in query:
             raise TokenRefused("its answer has no code")
         if await self._sessions.is_used(login.state):
@@ -129,14 +133,16 @@ class Oidc:
 
     async def _logout(self, scope: Scope) -> Response:
         if is_foreign(scope, self._origin):
-            return forbidden("Only this server's own pages can log you out.")
+            answer = forbidden("Only this server's own pages can log you out.")
+            audit.refused(answer, scope, None)
+            return answer
         session_id = parse(scope["headers"]).get(self._cookies.session)
         try:
             session = await self._sessions.end(session_id) if session_id else None
         except SQLAlchemyError as failure:
             logger.error("a session could not be ended (%s)", type(failure).__name__)
             return pages.message(503, "The database does not answer, so you are still logged in.", None)
-        audit.record("logout", scope)
+        audit.record("logout", scope, user=username_in(session.tokens.access) if session else None)
         url = self._keycloak.logout_url(session.tokens.id if session else None)
         return _redirect(303, url, [self._cookies.drop(self._cookies.session)])
 
@@ -146,13 +152,19 @@ class Oidc:
             subject = await self._id_tokens.of_logout(form.get("logout_token", ""))
             ended = await self._sessions.end_of(subject)
         except (TokenRefused, ClientDisconnect) as refused:
-            logger.warning("a back-channel logout was refused: %s", refused)
+            audit.record("refused", scope, status=400, reason=str(refused) or "the request ended early")
             return JSONResponse({"error": "invalid_request"}, 400, NO_STORE)
         except (KeysUnavailable, SQLAlchemyError) as failure:
             logger.error("a back-channel logout failed (%s)", type(failure).__name__)
             return JSONResponse({"error": "temporarily_unavailable"}, 400, NO_STORE)
-        audit.record("backchannel_logout", scope, sessions=ended)
+        audit.record("backchannel_logout", scope, user_id=subject.sub, keycloak_session=subject.sid, sessions=ended)
         return Response(status_code=200, headers=NO_STORE)
+
+
+def _refused(scope: Scope, status: int, sentence: str, home: str, reason: str) -> Response:
+    """A login's end without a session: the page for the browser, the reason for the audit trail."""
+    audit.record("refused", scope, status=status, reason=reason)
+    return pages.message(status, sentence, home)
 
 
 def _query(scope: Scope) -> dict[str, str]:

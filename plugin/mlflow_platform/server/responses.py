@@ -2,6 +2,10 @@
 
 from starlette.responses import JSONResponse
 
+# Seconds in `Retry-After`. MLflow's client repeats a request seven times after just this pause, whatever it would do
+# by itself, so that it sits out nearly two minutes: a restart of Keycloak on a busy machine.
+PAUSE = "15"
+
 
 class Error(JSONResponse):
     """An error as MLflow's clients know it; a header name is given with underscores."""
@@ -34,4 +38,4 @@ def too_many(seconds: int) -> Error:
 
 
 def unavailable(sentence: str) -> Error:
-    return Error(503, "TEMPORARILY_UNAVAILABLE", sentence, Retry_After="2")
+    return Error(503, "TEMPORARILY_UNAVAILABLE", sentence, Retry_After=PAUSE)

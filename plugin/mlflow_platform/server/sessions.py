@@ -71,6 +71,7 @@ class Sessions:
                 session = await asyncio.shield(renewal)
         if session and now - session.used_at > self._touch_every:
             await self._call(self._table.touch, session.id, now)
+            await self._sweep(now)
         return session
 
     async def end(self, session_id: str) -> Session | None:
@@ -121,6 +122,7 @@ class Sessions:
     async def _renew(self, session: Session, scope: Scope) -> Session | None:
         try:
             renewed = await self._with_new_tokens(session, scope)
+            return renewed if await self._call(self._table.renew, renewed) else None
         except (GrantRefused, TokenRefused) as refused:
             logger.info("a session ends, because Keycloak does not renew it (%s)", type(refused).__name__)
             await self._call(self._table.end, session.id)
@@ -128,7 +130,6 @@ class Sessions:
         except (KeycloakUnavailable, KeysUnavailable, SQLAlchemyError):
             await self._call(self._table.give_back, session.id)
             raise
-        return renewed if await self._call(self._table.renew, renewed) else None
 
     async def _with_new_tokens(self, session: Session, scope: Scope) -> Session:
         if session.tokens.refresh is None:
