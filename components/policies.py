@@ -11,8 +11,28 @@ _WRITE = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:List
 _NO_KEYS = {"Effect": "Deny", "Action": ["admin:CreateServiceAccount", "admin:UpdateServiceAccount"]}
 
 
-def bucket_policy(bucket: str, access: Literal["read", "write"], prefixes: Sequence[str] = ()) -> str:
-    """A policy as JSON that allows the access under the prefixes (each ends in a slash), or to all of the bucket.
+def team_policy(bucket: str, access: Literal["read", "write"], prefixes: Sequence[str], longest_seconds: int) -> str:
+    """A bucket's policy for people, who get no credentials that last longer, whatever they ask STS for.
+
+    By itself MinIO gives a year's (`DurationSeconds`), and they would outlive the token and the membership in the team.
+    """
+    longer = {
+        "Effect": "Deny",
+        "Action": ["sts:AssumeRoleWithWebIdentity"],
+        "Condition": {"NumericGreaterThan": {"sts:DurationSeconds": [longest_seconds]}},
+    }
+    return _document([*_bucket_statements(bucket, access, prefixes), longer])
+
+
+def bucket_policy(bucket: str, access: Literal["read", "write"]) -> str:
+    """A policy as JSON that allows the access to all of the bucket."""
+    return _document(_bucket_statements(bucket, access))
+
+
+def _bucket_statements(
+    bucket: str, access: Literal["read", "write"], prefixes: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """What allows the access under the prefixes (each ends in a slash), or to all of the bucket.
 
     Keys and lists are in a fixed order, so that the same rights are the same text.
     """
@@ -26,5 +46,8 @@ def bucket_policy(bucket: str, access: Literal["read", "write"], prefixes: Seque
         "Resource": sorted(f"{arn}/{prefix}*" for prefix in prefixes or [""]),
     }
     about = ["s3:GetBucketLocation"] if access == "read" else ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
-    statements = [{"Effect": "Allow", "Action": about, "Resource": [arn]}, listing, objects, _NO_KEYS]
+    return [{"Effect": "Allow", "Action": about, "Resource": [arn]}, listing, objects, _NO_KEYS]
+
+
+def _document(statements: list[dict[str, Any]]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})

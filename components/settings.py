@@ -121,8 +121,8 @@ class Lifetimes(Strict):
     storage_credentials: StorageSeconds = 3600  # None: as long as the token ("token" in the file)
 
     @property
-    def console(self) -> int:
-        """A session at MinIO's console, which no logout elsewhere ends; STS gives no less than 15 minutes."""
+    def longest_storage(self) -> int:
+        """What MinIO grants at most, a session at its console included; STS gives no less than 15 minutes."""
         return self.storage_credentials or 900
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """A stack's teams, as each part of the platform understands them."""
 
-from components.policies import bucket_policy
+from components.policies import team_policy
 from components.realm import Group
 from components.settings import BucketAccess, Settings
 
@@ -20,7 +20,9 @@ def groups(settings: Settings) -> dict[str, Group]:
 def policies(settings: Settings) -> dict[str, str]:
     """For MinIO: the policies that are not canned, as JSON by name."""
     return {
-        _generated(name): bucket_policy(settings.storage.bucket, team.storage.access, team.storage.prefixes)
+        _generated(name): team_policy(
+            settings.storage.bucket, team.storage.access, team.storage.prefixes, settings.lifetimes.longest_storage
+        )
         for name, team in settings.teams.items()
         if isinstance(team.storage, BucketAccess)
     }

@@ -1,6 +1,10 @@
 """A data scientist's day: log in, train, register, load elsewhere; and where her credentials end."""
 
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
 import boto3
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 from minio import MinioAdmin
@@ -64,3 +68,21 @@ def test_a_developers_credentials_are_no_good_for_minios_administration(platform
     for attempt in (admin.info, admin.user_list, admin.policy_list, lambda: admin.user_add("intruder", "password123")):
         with pytest.raises(MinioAdminException, match="AccessDenied"):
             attempt()
+
+
+@pytest.mark.parametrize("user", ["dev", "vera"])
+def test_nobody_talks_minio_into_credentials_that_outlive_the_stacks_own(platform: Platform, user: str):
+    def asked(**changes: str) -> httpx.Response:
+        request = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", **changes}
+        form = {**request, "WebIdentityToken": platform.token(user)}
+        return httpx.post(platform.outputs["s3_endpoint_url"], data=form, trust_env=False)
+
+    for seconds in ("31536000", "43200", "3601", "+3601"):
+        for action in ("AssumeRoleWithWebIdentity", "AssumeRoleWithClientGrants"):
+            refused = asked(Action=action, DurationSeconds=seconds, Token=platform.token(user))
+            assert refused.status_code in (400, 403), (action, seconds)
+            assert "SecretAccessKey" not in refused.text
+    assert asked(DurationSeconds="3600").status_code == 200
+    granted = ElementTree.fromstring(asked().content)  # without a word of it: as long as the token
+    ends = next(element.text or "" for element in granted.iter() if element.tag.endswith("}Expiration"))
+    assert (datetime.fromisoformat(ends) - datetime.now(UTC)).total_seconds() <= 300

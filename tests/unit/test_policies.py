@@ -9,13 +9,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from components.policies import bucket_policy
+from components.policies import bucket_policy, team_policy
 from components.settings import Prefix
 
 BUCKET = "mlflow"
 ACCESS = st.sampled_from(["read", "write"])
 PREFIXES = st.lists(st.from_regex(r"[A-Za-z0-9!_.()-]{1,4}(/[a-z0-9_.]{1,3}){0,2}/", fullmatch=True), max_size=4)
 KEYS = st.text(alphabet="ab/1._*?$", min_size=1, max_size=12)
+HOUR = 3600
 READS, WRITES = ["s3:GetObject"], ["s3:PutObject", "s3:DeleteObject"]
 
 
@@ -44,7 +45,7 @@ def test_nothing_is_allowed_outside_of_the_prefixes(
     if nested:
         key += "/" + data.draw(st.sampled_from(prefixes)) + "x"
     assume(not any(key.startswith(prefix) for prefix in prefixes))
-    policy = bucket_policy(BUCKET, access, prefixes)
+    policy = team_policy(BUCKET, access, prefixes, HOUR)
     assert not [action for action in READS + WRITES if allows(policy, action, f"{BUCKET}/{key}")]
     assert not allows(policy, "s3:ListBucket", BUCKET, prefix=key)
 
@@ -54,7 +55,7 @@ def test_everything_under_a_prefix_can_be_read_and_written_by_those_who_may_writ
     access: Literal["read", "write"], prefixes: list[str], key: str, data: st.DataObject
 ):
     inside = data.draw(st.sampled_from(prefixes)) + key
-    policy = bucket_policy(BUCKET, access, prefixes)
+    policy = team_policy(BUCKET, access, prefixes, HOUR)
     assert all(allows(policy, action, f"{BUCKET}/{inside}") for action in READS)
     assert {allows(policy, action, f"{BUCKET}/{inside}") for action in WRITES} == {access == "write"}
     assert allows(policy, "s3:ListBucket", BUCKET, prefix=inside)
@@ -63,7 +64,7 @@ def test_everything_under_a_prefix_can_be_read_and_written_by_those_who_may_writ
 @given(ACCESS, PREFIXES, st.from_regex(r"[a-z0-9-]{1,8}", fullmatch=True), KEYS)
 def test_no_other_bucket_is_reached(access: Literal["read", "write"], prefixes: list[str], other: str, key: str):
     assume(other != BUCKET)
-    policy = bucket_policy(BUCKET, access, prefixes)
+    policy = team_policy(BUCKET, access, prefixes, HOUR)
     for bucket in (other, f"{BUCKET}{other}", f"{BUCKET}-{other}"):
         assert not [action for action in READS + WRITES if allows(policy, action, f"{bucket}/{key}")]
         assert not allows(policy, "s3:ListBucket", bucket)
@@ -71,7 +72,7 @@ def test_no_other_bucket_is_reached(access: Literal["read", "write"], prefixes: 
 
 @given(ACCESS, PREFIXES)
 def test_nobody_removes_a_version_or_changes_the_bucket(access: Literal["read", "write"], prefixes: list[str]):
-    policy = bucket_policy(BUCKET, access, prefixes)
+    policy = team_policy(BUCKET, access, prefixes, HOUR)
     for action in ("s3:DeleteBucket", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:DeleteObjectVersion"):
         assert not allows(policy, action, BUCKET)
         assert not allows(policy, action, f"{BUCKET}/{(prefixes or [''])[0]}x")
@@ -79,19 +80,27 @@ def test_nobody_removes_a_version_or_changes_the_bucket(access: Literal["read", 
 
 
 @given(ACCESS, PREFIXES)
-def test_nobody_makes_keys_that_outlive_the_session(access: Literal["read", "write"], prefixes: list[str]):
-    denied = [
-        it["Action"]
-        for it in json.loads(bucket_policy(BUCKET, access, prefixes))["Statement"]
-        if it["Effect"] == "Deny"
-    ]
-    assert denied == [["admin:CreateServiceAccount", "admin:UpdateServiceAccount"]]
+def test_nobody_gets_credentials_or_keys_that_outlive_the_session(
+    access: Literal["read", "write"], prefixes: list[str]
+):
+    statements = json.loads(team_policy(BUCKET, access, prefixes, HOUR))["Statement"]
+    keys, longer = [statement for statement in statements if statement["Effect"] == "Deny"]
+    assert keys["Action"] == ["admin:CreateServiceAccount", "admin:UpdateServiceAccount"]
+    assert longer["Action"] == ["sts:AssumeRoleWithWebIdentity"]
+    assert longer["Condition"] == {"NumericGreaterThan": {"sts:DurationSeconds": [HOUR]}}
+
+
+def test_mlflows_own_user_reaches_the_bucket_and_makes_no_keys():
+    policy = bucket_policy(BUCKET, "write")
+    assert all(allows(policy, action, f"{BUCKET}/1/x") for action in READS + WRITES)
+    assert not allows(policy, "s3:GetObject", "another/x")
+    assert not allows(policy, "admin:CreateServiceAccount", "")
 
 
 @given(ACCESS, PREFIXES, st.randoms())
 def test_the_same_rights_are_the_same_text(access: Literal["read", "write"], prefixes: list[str], random: Any):
     shuffled = random.sample(prefixes, len(prefixes))
-    assert bucket_policy(BUCKET, access, shuffled) == bucket_policy(BUCKET, access, prefixes)
+    assert team_policy(BUCKET, access, shuffled, HOUR) == team_policy(BUCKET, access, prefixes, HOUR)
 
 
 @given(st.text(max_size=8).map(lambda text: f"{text}/"))
