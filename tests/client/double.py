@@ -28,6 +28,7 @@ class Double:
     """Its attributes are its behaviour; `requests` is what it was asked."""
 
     user: str = "dev"
+    session: str = "first"  # Keycloak's, that tokens belong to
     lifetime: float = 300
     session_life: int = 1800
     storage_life: int = 3600
@@ -195,7 +196,8 @@ class Double:
 
     def _tokens(self, user: str, nonce: str, refresh: bool) -> dict[str, Any]:
         now = int(time.time())
-        claims = {"iss": self.issuer, "preferred_username": user, "iat": now, "exp": now + self.lifetime}
+        about = {"iss": self.issuer, "sid": self.session, "preferred_username": user}
+        claims = {**about, "iat": now, "exp": now + self.lifetime}
         document = {
             "access_token": self._jwt({**claims, "jti": secrets.token_hex(8)}),
             "token_type": "Bearer",

@@ -246,3 +246,37 @@ def test_a_notebook_shows_a_link(platform: Double, pauses: list[float], monkeypa
     monkeypatch.setattr(login, "_in_notebook", lambda: True)
     mlflow_platform.login()
     assert LoginFile(platform.url).load()
+
+
+def refresh_token(file: LoginFile) -> str | None:
+    kept = file.load()
+    return kept.tokens.refresh_token if kept else None
+
+
+@pytest.mark.parametrize(("session", "life"), [("second", 1800), ("first", 0)], ids=["other session", "offline"])
+def test_a_new_login_ends_the_one_that_it_replaces(
+    platform: Double, logged_in: LoginFile, browses: Callable[[Visit], list[str]], session: str, life: int
+):
+    old = refresh_token(logged_in)
+    platform.session, platform.session_life = session, life
+    browses(follow)
+    log_in(platform.url, "browser", offline=not life)
+    assert [request.form["token"] for request in platform.to("/realms/test/revoke")] == [old]
+    assert refresh_token(logged_in) != old
+
+
+def test_a_new_login_in_the_same_session_is_not_ended_with_the_old_one(
+    platform: Double, logged_in: LoginFile, browses: Callable[[Visit], list[str]]
+):
+    browses(follow)
+    log_in(platform.url, "browser", offline=False)
+    assert platform.to("/realms/test/revoke") == []
+
+
+def test_a_damaged_login_is_replaced_by_a_new_one(
+    platform: Double, logged_in: LoginFile, browses: Callable[[Visit], list[str]]
+):
+    logged_in.path.write_text("null")
+    browses(follow)
+    log_in(platform.url, "browser", offline=False)
+    assert refresh_token(logged_in)

@@ -1,12 +1,14 @@
 """Artifacts go straight to the object store, with credentials that are the user's own and renew themselves."""
 
 import os
+import shutil
 import threading
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import certifi
 import pytest
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
@@ -156,3 +158,29 @@ def test_credentials_have_their_expiry_in_utc(platform: Double, logged_in: Login
     given = storage.credentials(session, discovery.platform(platform.url))
     left = datetime.fromisoformat(given["expiry_time"]).timestamp() - time.time()
     assert 3590 < left <= 3600
+
+
+def test_the_first_artifact_waits_for_a_server_that_restarts(
+    platform: Double, logged_in: LoginFile, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(platform, "down", True)
+    monkeypatch.setattr("time.sleep", lambda seconds: (pauses.append(seconds), setattr(platform, "down", False)))
+    assert repository(platform)._get_s3_client()
+    assert pauses[0] == 0.5
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"])
+def test_an_authority_of_ones_own_is_trusted_for_the_object_store_too(
+    platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+):
+    bundle = shutil.copy(certifi.where(), home / "ca.pem")
+    monkeypatch.setenv(variable, str(bundle))
+    assert repository(platform)._get_s3_client()._endpoint.http_session._verify == str(bundle)
+
+
+def test_a_fork_does_not_wait_for_an_upload_that_its_parent_had_begun(home: Path):
+    with storage._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if storage._lock.acquire(timeout=5) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,5 +1,6 @@
 """A login on the disk is its owner's alone, and what others could have written is never trusted."""
 
+import errno
 import json
 import os
 import stat
@@ -13,6 +14,8 @@ from mlflow_platform.client.errors import ClientError
 from mlflow_platform.client.store import LoginFile, _parse
 
 from tests.client.double import Double
+
+SERVER = "https://mlflow.example.com"
 
 
 def mode(path: Path) -> int:
@@ -121,3 +124,20 @@ _JSON = st.recursive(
 def test_any_other_content_is_refused_by_an_error_that_is_expected(document: dict[str, object]):
     with pytest.raises((ValueError, TypeError, KeyError, ClientError)):
         _parse(document)
+
+
+def test_a_state_directory_that_cannot_be_used_holds_no_login(home: Path, monkeypatch: pytest.MonkeyPatch):
+    (home / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "file"))
+    assert LoginFile(SERVER).load() is None
+    monkeypatch.setattr(Path, "lstat", forbidden)
+    assert LoginFile(SERVER).load() is None
+
+
+def forbidden(path: Path) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+def test_an_open_directory_without_a_login_is_nobodys_concern(home: Path):
+    LoginFile(SERVER).path.parent.mkdir(mode=0o755, parents=True)
+    assert LoginFile(SERVER).load() is None

@@ -1,5 +1,7 @@
 """MLflow sends the token to the server that it is for, and to no other, with nothing to import in the user's code."""
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +99,22 @@ def test_a_redirect_to_another_server_does_not_carry_the_token(
     ask(platform.url)
     assert authorization(platform) == [f"Bearer {token_in(logged_in)}"]
     assert authorization(other) == [None]
+
+
+def test_a_client_of_another_server_than_the_environments_is_logged_in_there(
+    platform: Double, logged_in: LoginFile, other: Double, monkeypatch: pytest.MonkeyPatch
+):
+    for elsewhere in (other.url, ""):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
+        mlflow.MlflowClient(tracking_uri=platform.url).get_run("1")
+    assert authorization(platform) == [f"Bearer {token_in(logged_in)}"] * 2
+    assert authorization(other) == []
+
+
+def test_an_address_with_any_characters_in_its_path_gets_the_token(platform: Double, logged_in: LoginFile):
+    path = "/api/2.0/mlflow-artifacts/artifacts/epoch=3,(a:b)@v1;x.ckpt"
+    http_request(get_default_host_creds(platform.url), path, "GET")
+    assert authorization(platform) == [f"Bearer {token_in(logged_in)}"]
 
 
 def test_whoever_asks_for_headers_outside_of_a_request_gets_none(platform: Double, logged_in: LoginFile):
@@ -211,3 +229,17 @@ def test_a_login_that_has_ended_is_told_and_no_request_made(platform: Double, lo
         ask(platform.url)
     assert authorization(platform) == []
     assert not [secret for secret in platform.handed_out if secret in str(told.value)]
+
+
+@pytest.mark.parametrize("module", ["artifacts", "tracking", "cli", "storage"])
+def test_whatever_is_imported_first_mlflow_finds_everything(home: Path, module: str):
+    program = (
+        f"import mlflow_platform.client.{module}, mlflow\n"
+        "from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository\n"
+        "from mlflow.tracking.context.registry import _run_context_provider_registry as contexts\n"
+        "print(type(get_artifact_repository('s3://a/b')).__name__, [type(it).__name__ for it in contexts])"
+    )
+    done = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("PlatformS3ArtifactRepository ")
+    assert "PlatformUser" in done.stdout

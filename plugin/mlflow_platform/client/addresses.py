@@ -11,6 +11,8 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 # Nothing in it that two parsers could read differently: no user, no backslash, no space, no control character.
 _URL = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?(/[\w./~%+-]*)?", re.IGNORECASE | re.ASCII)
+# Where a URL's scheme, host and port end, for its own software as for any other.
+_ORIGIN = re.compile(r"https?://[^/?#\\\s]+(?=[/?#]|$)", re.IGNORECASE | re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -40,11 +42,20 @@ def tracking_uri() -> str:
 def server_of(url: str) -> str | None:
     """The tracking server that a request to this URL is for; None for what can be no server of ours."""
     try:
-        asked = normalized(url.partition("?")[0].partition("#")[0])
         ours = tracking_uri()
     except ClientError:
         return None
-    return ours if asked == ours or asked.startswith(f"{ours}/") else None
+    return ours if is_within(url, ours) else None
+
+
+def is_within(url: str, server: str) -> bool:
+    """Whether a request to this URL is one to the server (normalized), whatever its path has in it."""
+    found = _ORIGIN.match(url)
+    try:
+        asked = normalized(found[0]) + url[found.end() :] if found else ""
+    except InvalidUrl:
+        return False
+    return asked.startswith(server) and asked[len(server) :][:1] in ("", "/", "?", "#")
 
 
 def origin(url: str) -> str:

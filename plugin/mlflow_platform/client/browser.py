@@ -135,6 +135,13 @@ class Attempt:
         return tokens.parse(answer, now)
 
 
+def _parameters(query: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(query, max_num_fields=20)
+    except ValueError:
+        return {}
+
+
 def _one(answer: dict[str, list[str]], name: str) -> str:
     values = answer.get(name, [])
     return values[0] if len(values) == 1 else ""
@@ -182,7 +189,7 @@ class _Loopback:
                 self._page(request, 403, "Not logged in", "This address works once. Log in again.")
         elif path != "/callback":
             self._page(request, 404, "Not here", "There is nothing at this address.")
-        elif not self._attempt.answered(parse_qs(query, max_num_fields=20)):
+        elif not self._attempt.answered(_parameters(query)):
             self._page(request, 403, "Not logged in", "This answer belongs to no login that is under way here.")
         elif self._attempt.problem:
             self._page(request, 200, "Not logged in", self._attempt.problem)

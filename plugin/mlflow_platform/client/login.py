@@ -1,10 +1,12 @@
 """Logging in and out."""
 
+import os
 import sys
 import time
+from contextlib import suppress
 from typing import Literal
 
-from mlflow_platform.client import browser, device, discovery, sessions, web
+from mlflow_platform.client import browser, device, discovery, sessions, tokens, web
 from mlflow_platform.client.addresses import tracking_uri
 from mlflow_platform.client.errors import ClientError, NotLoggedIn
 from mlflow_platform.client.store import Login, LoginFile
@@ -28,6 +30,8 @@ def ensure_logged_in(*, offline: bool = False) -> None:
 
 def log_in(server: str, way: Way, *, offline: bool) -> Login:
     """A new login, kept for all processes of this user. Says how, and who it was, on stderr (in a notebook: below)."""
+    if os.name != "posix":
+        raise ClientError("Logins are kept on Linux and macOS only, where the file is safe; on Windows use WSL.")
     platform = discovery.platform(server)
     keycloak = discovery.keycloak(platform)
     flow = browser.log_in if way == "browser" else device.log_in
@@ -35,7 +39,11 @@ def log_in(server: str, way: Way, *, offline: bool) -> Login:
     login = Login(server, platform.issuer, platform.client_id, keycloak.token, keycloak.revocation, got)
     file = LoginFile(server)
     with file.locked():
+        replaced = _usable(file)
         file.save(login)
+    if replaced and _session_of(replaced) != _session_of(login):
+        with suppress(ClientError):  # or else it ends by itself, some day
+            _end(replaced)
     until = f" until {when(got.session_ends_at)}" if got.session_ends_at else ""
     _say(f"Logged in to {server} as {got.username}{until}.")
     return login
@@ -49,16 +57,33 @@ def log_out(server: str) -> bool:
         if not login:
             return False
         file.remove()
-    if not login.tokens.refresh_token:
-        return True
-    form = {"client_id": login.client_id, "token": login.tokens.refresh_token, "token_type_hint": "refresh_token"}
     try:
-        status, _ = web.post(login.revocation_endpoint, form)
+        _end(login)
     except ClientError as error:
         raise ClientError(f"The login is removed here, but Keycloak still has it: {error}") from None
-    if status != 200:
-        raise ClientError(f"The login is removed here, but Keycloak did not end it (status {status}).")
     return True
+
+
+def _end(login: Login) -> None:
+    """Ends at Keycloak what renews the login's tokens, and no other login of the same user."""
+    if not login.tokens.refresh_token:
+        return
+    form = {"client_id": login.client_id, "token": login.tokens.refresh_token, "token_type_hint": "refresh_token"}
+    status, _ = web.post(login.revocation_endpoint, form)
+    if status != 200:
+        raise ClientError(f"{login.issuer} did not end the login (status {status}).")
+
+
+def _usable(file: LoginFile) -> Login | None:
+    try:
+        return file.load()
+    except ClientError:
+        return None
+
+
+def _session_of(login: Login) -> tuple[object, bool]:
+    """Keycloak's session that a login belongs to; an offline one is apart from the browser's, of the same id or not."""
+    return tokens.claims(login.tokens.access_token).get("sid"), login.tokens.session_ends_at is None
 
 
 def choose_way() -> Way:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import lru_cache
 
-from mlflow_platform.client import discovery, tokens
+from mlflow_platform.client import discovery, tokens, web
 from mlflow_platform.client.addresses import InvalidUrl, normalized, server_of
 from mlflow_platform.client.errors import ClientError, NotLoggedIn, Unavailable
 from mlflow_platform.client.store import Login, LoginFile
@@ -18,8 +18,6 @@ CLIENT_SECRET = "MLFLOW_PLATFORM_CLIENT_SECRET"  # noqa: S105 - the variable's n
 
 _AHEAD = 60.0  # seconds before its end at which a token is renewed, or a quarter of its life where that is less
 _USABLE = 2.0  # seconds a token must last to be sent at all
-_PATIENCE = 150.0  # seconds for which a job waits for a Keycloak that is away
-_LONGEST_PAUSE = 10.0
 
 
 class Session(ABC):
@@ -43,25 +41,22 @@ class Session(ABC):
 
     def access_token(self, *, fresh: bool = False) -> str:
         """A token that is good now; a fresh one has at least three quarters of its life before it."""
-        give_up = time.monotonic() + _PATIENCE
-        pause = 0.5
-        while True:
-            current = self._current()
-            if current and not is_due(current, fresh):
+        return web.patiently(lambda: self._good_token(fresh))
+
+    def _good_token(self, fresh: bool) -> str:
+        current = self._current()
+        if current and not is_due(current, fresh):
+            return current.access_token
+        usable = current is not None and current.remaining() > _USABLE
+        if current and usable and time.monotonic() < self._next_try:
+            return current.access_token
+        try:
+            return self._renew(fresh).access_token
+        except Unavailable:
+            self._next_try = time.monotonic() + web.LONGEST_PAUSE
+            if current and usable:
                 return current.access_token
-            usable = current is not None and current.remaining() > _USABLE
-            if current and usable and time.monotonic() < self._next_try:
-                return current.access_token
-            try:
-                return self._renew(fresh).access_token
-            except Unavailable:
-                self._next_try = time.monotonic() + _LONGEST_PAUSE
-                if current and usable:
-                    return current.access_token
-                if time.monotonic() > give_up:
-                    raise
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            raise
 
 
 class LoginSession(Session):

@@ -73,8 +73,21 @@ def _s3(session: Session, username: str, platform: Platform, process: int) -> An
     return _client("s3", platform, _PATIENT, renewing(session, platform), s3={"addressing_style": "path"})
 
 
-_platform = lru_cache(maxsize=16)(discover)
+@lru_cache(maxsize=16)
+def _platform(tracking_uri: str) -> Platform:
+    return web.patiently(lambda: discover(tracking_uri))
+
+
 _lock = threading.Lock()
+
+
+def _new_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a fork must not wait for a lock that a thread of its parent held
+    os.register_at_fork(after_in_child=_new_lock)
 
 
 def _client(

@@ -48,6 +48,10 @@ class LoginFile:
     def load(self) -> Login | None:
         """The login; None where there is none."""
         try:
+            self.path.lstat()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return None  # a state directory that is not ours, as in a container, holds no login of ours either
+        try:
             self._check(self.path.parent.lstat(), self.path.parent, stat.S_ISDIR)
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -107,19 +111,18 @@ class LoginFile:
     def _check(self, found: os.stat_result, path: Path, kind: Any) -> None:
         if not kind(found.st_mode):
             raise self._unusable(f"{path} is a link, or no regular file or directory")
-        if os.name == "posix":
-            if found.st_uid != os.geteuid():
-                raise self._unusable(f"{path} belongs to another user")
-            if stat.S_IMODE(found.st_mode) & 0o077:
-                raise self._unusable(f"{path} is open to others (chmod go= {path})")
+        if found.st_uid != os.geteuid():
+            raise self._unusable(f"{path} belongs to another user")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            raise self._unusable(f"{path} is open to others (chmod go= {path})")
 
     def _unusable(self, reason: str) -> ClientError:
         return ClientError(f"The login in {self.path} is not used: {reason}; remove it and log in again.")
 
 
-def _parse(document: dict[str, Any]) -> Login:
+def _parse(document: Any) -> Login:
     """Raises one of several errors for whatever is not a file of ours."""
-    if document.pop("version") != 1:
+    if not isinstance(document, dict) or document.pop("version") != 1:
         raise ValueError
     login = Login(**{**document, "tokens": Tokens(**document["tokens"])})
     texts = (login.issuer, login.client_id, login.tokens.access_token, login.tokens.username)

@@ -1,6 +1,7 @@
-"""What MLflow finds by entry points: who sends a request, and who made a run. Nothing of it acts without a login.
+"""What MLflow finds by entry points: who sends a request, who made a run, and where artifacts go.
 
-The server's image has the entry points too, but not what the client depends on: nothing of that is imported up here.
+Nothing of it acts without a login. MLflow loads this module while it is being imported itself, and the server's image
+has the entry points too, but not what the client depends on: neither is imported up here.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mlflow.utils.credentials import get_default_host_creds
 from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 from requests.utils import rewind_body
 
-from mlflow_platform.client.addresses import server_of
+from mlflow_platform.client.addresses import InvalidUrl, is_within, normalized, server_of
 
 if TYPE_CHECKING:
+    from mlflow_platform.client.artifacts import PlatformS3ArtifactRepository
     from mlflow_platform.client.sessions import Session
 
 NAME = "mlflow-platform"
@@ -30,9 +31,8 @@ class PlatformHeaders:
 
     def request_headers(self) -> dict[str, str]:
         target = _requested()
-        if target is None or has_own_credentials(target):
-            return {}
-        if _find(server_of(target.host) or target.host):
+        server = _server(target)
+        if server and not has_own_credentials(target) and _find(server):
             target.auth = NAME  # not a header: MLflow repeats those for minutes, and tokens may end before
         return {}
 
@@ -44,7 +44,7 @@ class PlatformAuth:
         return NAME
 
     def get_auth(self) -> AuthBase:
-        return _Bearer()
+        return _Bearer(_server(_requested()))
 
 
 class PlatformUser:
@@ -58,44 +58,57 @@ class PlatformUser:
         return {"mlflow.user": session.username} if session else {}
 
 
+def artifact_repository(
+    artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+) -> PlatformS3ArtifactRepository:
+    """A function and not the class, whose module needs all of MLflow."""
+    from mlflow_platform.client.artifacts import PlatformS3ArtifactRepository
+
+    return PlatformS3ArtifactRepository(artifact_uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
+
+
 class _Bearer(AuthBase):
+    """The token for one tracking server."""
+
+    def __init__(self, server: str | None):
+        self._server = server
+
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        token = _token_for(request)
+        token = self._token(request)
         if token and "Authorization" not in request.headers:
             request.headers["Authorization"] = f"Bearer {token}"
-            request.register_hook("response", _asked_anew)
+            request.register_hook("response", self._asked_anew)
         return request
 
+    def _asked_anew(self, answer: Response, **options: Any) -> Response:
+        """The answer, unless the token ended while MLflow repeated the request: then the one to a new token."""
+        request = answer.request.copy()
+        if answer.status_code != 401 or "Authorization" not in request.headers:  # without: redirected to another server
+            return answer
+        token = self._token(request)
+        if not token or request.headers["Authorization"] == f"Bearer {token}":
+            return answer
+        if hasattr(request.body, "seek"):
+            rewind_body(request)
+        answer.close()
+        request.headers["Authorization"] = f"Bearer {token}"
+        anew: Response = answer.connection.send(request, **options)  # pyright: ignore[reportAttributeAccessIssue]
+        anew.request = request
+        return anew
 
-def _asked_anew(answer: Response, **options: Any) -> Response:
-    """The answer, unless the token ended while MLflow repeated the request: then the one to a new token."""
-    request = answer.request.copy()
-    if answer.status_code != 401 or "Authorization" not in request.headers:  # without: redirected to another server
-        return answer
-    token = _token_for(request)
-    if not token or request.headers["Authorization"] == f"Bearer {token}":
-        return answer
-    if hasattr(request.body, "seek"):
-        rewind_body(request)
-    answer.close()
-    request.headers["Authorization"] = f"Bearer {token}"
-    anew: Response = answer.connection.send(request, **options)  # pyright: ignore[reportAttributeAccessIssue]
-    anew.request = request
-    return anew
-
-
-def _token_for(request: PreparedRequest) -> str | None:
-    server = server_of(request.url or "")
-    session = _find(server) if server else None
-    return session.access_token() if session else None
+    def _token(self, request: PreparedRequest) -> str | None:
+        if not self._server or not is_within(request.url or "", self._server):
+            return None
+        session = _find(self._server)
+        return session.access_token() if session else None
 
 
 def find_session(tracking_uri: str | None = None) -> Session | None:
     """The session at MLflow's tracking server; None where the user brings credentials of her own."""
-    if tracking_uri is None:
-        from mlflow.tracking import get_tracking_uri
+    from mlflow.tracking import get_tracking_uri
+    from mlflow.utils.credentials import get_default_host_creds
 
-        tracking_uri = get_tracking_uri()
+    tracking_uri = tracking_uri or get_tracking_uri()
     if not tracking_uri.startswith("http") or has_own_credentials(get_default_host_creds(tracking_uri)):
         return None
     return _find(tracking_uri)
@@ -112,6 +125,14 @@ def _find(url: str) -> Session | None:
 def has_own_credentials(target: Any) -> bool:
     """Whether the user told MLflow how to log in: by a token, a password, or another plugin."""
     return bool(target.token or target.username or target.aws_sigv4 or target.auth not in (None, "", NAME))
+
+
+def _server(target: Any) -> str | None:
+    """The tracking server that MLflow asks: the one of the environment, below which artifacts have addresses too."""
+    try:
+        return (server_of(target.host) or normalized(target.host)) if target else None
+    except InvalidUrl:
+        return None
 
 
 def _requested() -> Any:

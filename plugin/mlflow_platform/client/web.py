@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import requests
 
@@ -12,6 +13,10 @@ from mlflow_platform.client.errors import ClientError, Unavailable
 
 _MAX_ANSWER = 1024 * 1024
 _TIMEOUT = (5, 20)  # seconds to connect, and between bytes
+_PATIENCE = 150.0  # seconds for which a job waits for a server that is away
+LONGEST_PAUSE = 10.0
+
+T = TypeVar("T")
 
 
 def get(url: str) -> dict[str, Any]:
@@ -27,9 +32,24 @@ def post(url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     return _request("POST", url, form)
 
 
+def patiently(ask: Callable[[], T]) -> T:
+    """What it returns, asked again with growing pauses while it raises Unavailable, as a job does in a restart."""
+    give_up = time.monotonic() + _PATIENCE
+    pause = 0.5
+    while True:
+        try:
+            return ask()
+        except Unavailable:
+            if time.monotonic() > give_up:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
 def certificates() -> str | bool:
-    """The authorities to trust: those that MLflow is told to, else `requests`' own, REQUESTS_CA_BUNDLE included."""
-    return os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
+    """The authorities to trust: those that MLflow is told to, else those that `requests` is told to, else its own."""
+    variables = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    return next((path for variable in variables if (path := os.environ.get(variable))), True)
 
 
 def _request(method: str, url: str, form: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
