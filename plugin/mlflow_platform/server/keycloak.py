@@ -86,7 +86,7 @@ class Keycloak:
                 async with asyncio.timeout(TIMEOUT):
                     response = await http.post(self._token, data={**form, **self._credentials})
             answer = response.json()
-        except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             logger.warning("no tokens from %s (%s)", self._token, type(error).__name__)
             raise KeycloakUnavailable from None
         if not isinstance(answer, dict):

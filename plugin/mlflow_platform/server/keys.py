@@ -64,7 +64,7 @@ class SigningKeys:
             response.raise_for_status()
             self._keys = signing_keys(response.json())
             self._fetched_at = self._clock()
-        except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             logger.warning("no signing keys from %s (%s); the last good set stays", self._url, type(error).__name__)
 
 

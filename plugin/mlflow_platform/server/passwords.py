@@ -64,7 +64,7 @@ class Passwords:
             response = await client.post(self._url, data={**form, **self._client})
         try:
             answer = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         answer = answer if isinstance(answer, dict) else {}
         if response.status_code == 200 and isinstance(answer.get("access_token"), str):
