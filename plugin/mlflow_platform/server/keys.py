@@ -77,7 +77,7 @@ def signing_keys(document: object) -> dict[str, SigningKey]:
             continue
         try:
             key = import_key(entry)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, KeyError):
             continue  # a key of a kind that this library does not know is no reason to lose the others
         if isinstance(key, SigningKey) and key.kid:
             keys[key.kid] = key
