@@ -66,7 +66,7 @@ class Sts:
                 async with asyncio.timeout(TIMEOUT):
                     response = await client.post(self._endpoint, data=form)
             document = ElementTree.fromstring(response.content)
-        except (httpx.HTTPError, TimeoutError, ElementTree.ParseError) as error:
+        except (httpx.HTTPError, TimeoutError, ElementTree.ParseError, ValueError, LookupError) as error:
             logger.warning("no answer from STS at %s (%s)", self._endpoint, type(error).__name__)
             raise StsUnavailable from None
         if response.status_code == 200:
