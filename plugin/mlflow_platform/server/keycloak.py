@@ -99,4 +99,6 @@ class Keycloak:
         access, refresh, identity = (answer.get(f"{kind}_token") for kind in ("access", "refresh", "id"))
         if not isinstance(access, str) or not isinstance(refresh, str | None) or not isinstance(identity, str | None):
             raise KeycloakUnavailable
+        if not all(token is None or token.isascii() for token in (access, refresh, identity)):
+            raise KeycloakUnavailable  # no form and no URL takes it
         return Tokens(access, refresh, identity)

@@ -138,8 +138,8 @@ def time_of(claims: Mapping[str, Any], name: str) -> float:
 
 def text_of(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not value:
-        raise TokenRefused(f"it has no {name}")
+    if not isinstance(value, str) or not value or not value.isprintable():  # else no database and no form takes it
+        raise TokenRefused(f"it has no usable {name}")
     return value
 
 
