@@ -111,12 +111,6 @@ def test_logging_out_ends_the_login_at_keycloak_too(platform: Platform, tmp_path
     assert (status.returncode, status.stdout) == (1, "")
 
 
-def test_an_offline_login_does_not_end_with_the_session(platform: Platform, tmp_path: Path):
-    platform.log_in("dev", tmp_path, "--offline")
-    environment = platform.environment(XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path))
-    assert "you log out" in platform.run([CLIENT, "status"], environment)
-
-
 def test_a_running_job_loses_nothing_to_restarts(platform: Platform):
     environment = platform.logged_in("dev")
     job = subprocess.Popen(

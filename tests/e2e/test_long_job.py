@@ -23,9 +23,10 @@ _CHECKPOINTS = _STEPS[19::20]
 
 @pytest.fixture(scope="module")
 def hasty(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A stack in which nothing that is handed out lasts."""
+    """A stack in which nothing that is handed out lasts, and which says all that it does."""
     lifetimes = {"access_token": _TOKEN_SECONDS, "storage_credentials": "token"}
-    with brought_up(tmp_path_factory.mktemp("hasty"), {"lifetimes": lifetimes}) as stack:
+    settings = {"lifetimes": lifetimes, "tracking": {"log_level": "debug"}}
+    with brought_up(tmp_path_factory.mktemp("hasty"), settings) as stack:
         yield Platform(stack, stack.outputs())
 
 
@@ -91,3 +92,35 @@ def test_a_page_that_was_left_open_goes_on_without_a_login(left_open: tuple[Pers
     person.page.reload()
     expect(person.page.get_by_role("button", name="Log out")).to_be_visible()
     person.saw("reloaded")
+
+
+def test_sessions_that_have_ended_are_removed(hasty: Platform, browser: Browser):
+    def records(statement: str) -> str:
+        return hasty.stack.run("postgres", ["psql", "-U", "postgres", "-d", "mlflow_auth", "-Atc", statement]).strip()
+
+    columns = "id, login, created_at, used_at, renew_at, expires_at, claimed_until, tokens"
+    values = "'ended-' || n, 'ended-' || n, 1, 1, 1, 1, 0, ''"
+    records(f"INSERT INTO mlflow_platform_sessions ({columns}) SELECT {values} FROM generate_series(1, 20) n")
+    hasty.stack.container("mlflow").restart(timeout=20)  # its workers look at their start, then every ten minutes
+    person = Person(browser, hasty.outputs["dev_users"], "after a restart")
+    deadline = time.monotonic() + 120
+    while "Log in" not in person.page.content() and not person.page.locator("#username").count():
+        assert time.monotonic() < deadline
+        person.page.wait_for_timeout(500)
+        person.open(hasty.url)
+    person.log_in("vera")
+    expect(person.page.get_by_role("button", name="Log out")).to_be_visible()
+    assert records("SELECT count(*) FROM mlflow_platform_sessions WHERE id LIKE 'ended-%'") == "0"
+    assert int(records("SELECT count(*) FROM mlflow_platform_sessions")) >= 1
+    person.leave()
+
+
+def test_the_most_talkative_log_says_no_secret(hasty: Platform, left_open: tuple[Person, float]):
+    person, _ = left_open
+    secrets = [*hasty.handed_out, *hasty.stack.passwords().values(), *person.cookies().values()]
+    assert len(secrets) > 10
+    parts = {secret.rpartition(".")[2] for secret in secrets}
+    for container in hasty.stack.containers():
+        log = container.logs().decode(errors="replace")
+        assert not [part[:4] for part in parts if part in log], container.name
+    assert "DEBUG" in hasty.stack.container("mlflow").logs().decode(errors="replace")
