@@ -31,15 +31,15 @@ def ensure(paths: Paths) -> Path:
 
 
 def _build(paths: Paths, modules: Path, folder: Path) -> None:
-    go = _go(paths)
+    compiler = go(paths)
     with step("build the Pulumi CLI and its Python language host"):
         for name, program in _PROGRAMS.items():
             module = modules / name
             # trimpath, no cgo: the same program wherever it is built, without a C compiler
-            command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", _ldflags(module), "-o", folder / program]
+            options = ["-mod=readonly", "-trimpath", "-ldflags", _ldflags(module), "-o", folder / program]
             run_logged(
                 f"go build {program}",
-                [*command, tool(module / "go.mod")],
+                [compiler, "build", *options, tool(module / "go.mod")],
                 paths.logs / f"build-{program}.log",
                 cwd=module,
                 env={**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"},
@@ -62,7 +62,7 @@ def _ldflags(module: Path) -> str:
     return f"-s -w{version}"
 
 
-def _go(paths: Paths) -> Path:
+def go(paths: Paths) -> Path:
     """A Go that is new enough: the machine's, else the one that PyPI has as a wheel."""
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
         if candidate and go_version(candidate) >= _OLDEST_GO:

@@ -103,11 +103,11 @@ class Platform:
         self._remember(self.homes[user])
         return self.environment(XDG_STATE_HOME=str(self.homes[user]), HOME=str(self.homes[user]))
 
-    def log_in(self, user: str, home: Path, *options: str) -> None:
+    def log_in(self, user: str, home: Path, *options: str, program: Path | str = CLIENT) -> None:
         """Runs `mlflow-platform login` and does at Keycloak what it says."""
         home.mkdir(exist_ok=True)
         login = subprocess.Popen(
-            [CLIENT, "login", "--device", *options],
+            [program, "login", "--device", *options],
             env=self.environment(XDG_STATE_HOME=str(home), HOME=str(home)),
             stderr=subprocess.PIPE,
             text=True,

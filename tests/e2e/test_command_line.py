@@ -1,0 +1,172 @@
+"""`./platform` itself, in a checkout of its own, from nothing to nothing: what a platform engineer types."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+import yaml
+
+from tests.e2e.stack import PROJECT, ROOT, free_ports
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+_PORTS = ("mlflow", "keycloak", "s3", "console", "admin_postgres", "admin_keycloak", "admin_minio")
+_NOT_OF_A_CLONE = shutil.ignore_patterns(".git", ".venv", ".platform", "__pycache__", "*.egg-info", ".*_cache")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of this one as it is now, with a stack file of its own."""
+
+    root: Path
+    stack: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """A fresh shell's: none of what the tests themselves run with."""
+        foreign = ("PULUMI_", "VIRTUAL_ENV", "MLFLOW_", "PYTEST_")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        parts = environment["PATH"].split(os.pathsep)
+        return {**environment, "PATH": os.pathsep.join(part for part in parts if not part.startswith(str(ROOT)))}
+
+    def platform(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        line = ["./platform", command, "--stack", self.stack, *arguments]
+        return subprocess.run(
+            line, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False, timeout=900
+        )
+
+    def interrupted_up(self) -> tuple[int, str]:
+        """Ctrl-C while containers are being made, as a terminal sends it: to all processes of the job."""
+        with subprocess.Popen(
+            ["./platform", "up", "--stack", self.stack],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as job:
+            assert job.stdout
+            printed: list[str] = []
+            for line in job.stdout:
+                printed.append(line)
+                if "waiting for" in line and not job.returncode:
+                    os.killpg(job.pid, signal.SIGINT)
+                    break
+            printed.extend(job.stdout)
+            return job.wait(timeout=120), "".join(printed)
+
+    def left(self) -> list[str]:
+        host = docker.from_env()
+        label = f"mlflow-platform.stack={self.stack}"
+        containers = host.containers.list(all=True, filters={"label": label})
+        networks, volumes = host.networks.list(filters={"label": label}), host.volumes.list(filters={"label": label})
+        return [str(thing.name) for thing in [*containers, *networks, *volumes]]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    root = shutil.copytree(ROOT, tmp_path_factory.mktemp("checkout") / "main", ignore=_NOT_OF_A_CLONE)
+    stack = f"e2e-{secrets.token_hex(3)}"
+    dev = yaml.safe_load((root / "Pulumi.dev.yaml").read_text())["config"]
+    ports = {f"{PROJECT}:ports": dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))}
+    (root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": {**dev, **ports}}))
+    checkout = Checkout(root, stack)
+    yield checkout
+    checkout.platform("destroy", "--yes")
+    assert checkout.left() == []
+
+
+def test_an_interrupted_up_says_so_and_the_next_one_finishes_it(checkout: Checkout):
+    code, printed = checkout.interrupted_up()
+    assert code == 130, printed[-3000:]
+    assert printed.splitlines()[-1] == "interrupted; the next ./platform up goes on from here"
+    assert "Traceback" not in printed
+    done = checkout.platform("up")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "mlflow-platform login" in done.stdout
+    password = json.loads(checkout.platform("outputs", "--json", "--show-secrets").stdout)["dev_users"]["dev"]
+    assert password not in done.stdout + done.stderr + printed
+
+
+def test_a_second_up_changes_nothing(checkout: Checkout):
+    done = checkout.platform("up")
+    assert done.returncode == 0
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    changed = [line for line in lines if line.startswith(("+", "~", "-")) and line.split()[-1].isdigit()]
+    assert (changed, [line for line in lines if line.endswith(" unchanged")] != []) == ([], True)
+
+
+def test_every_part_is_shown_to_be_well(checkout: Checkout):
+    shown = checkout.platform("status")
+    assert shown.returncode == 0
+    healthy = [line.split()[0] for line in shown.stdout.splitlines() if " healthy " in line]
+    names = ("gateway", "keycloak", "minio-1", "mlflow", "postgres")
+    assert healthy == [f"mlflow-{checkout.stack}-{name}" for name in names]
+
+
+def test_a_part_that_stopped_is_shown_and_comes_back(checkout: Checkout):
+    docker.from_env().containers.get(f"mlflow-{checkout.stack}-gateway").stop(timeout=20)
+    assert checkout.platform("status").returncode == 1
+    assert checkout.platform("pulumi", "refresh", "--yes", "--skip-preview").returncode == 0
+    assert checkout.platform("up").returncode == 0
+    assert checkout.platform("status").returncode == 0
+
+
+def test_outputs_hold_secrets_back_until_they_are_asked_for(checkout: Checkout):
+    plain = json.loads(checkout.platform("outputs", "--json").stdout)
+    assert plain["mlflow_tracking_uri"].startswith("http://localhost:")
+    assert {plain[name] for name in ("dev_users", "keycloak_admin", "minio_root")} == {"[secret]"}
+    told = json.loads(checkout.platform("outputs", "--json", "--show-secrets").stdout)
+    assert sorted(told["dev_users"]) == ["ada", "dev", "guest", "vera"]
+
+
+def test_plain_pulumi_works_in_a_shell_that_took_the_environment(checkout: Checkout):
+    script = 'eval "$(./platform env --stack "$0")" && pulumi stack output mlflow_tracking_uri && pulumi preview'
+    done = subprocess.run(
+        ["sh", "-c", script, checkout.stack],
+        cwd=checkout.root,
+        env=checkout.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("http://localhost:")
+    assert "unchanged" in done.stdout
+
+
+def test_preview_shows_a_change_and_names_a_mistake(checkout: Checkout):
+    file = checkout.root / f"Pulumi.{checkout.stack}.yaml"
+    before = file.read_text()
+    config = yaml.safe_load(before)["config"]
+    try:
+        file.write_text(yaml.safe_dump({"config": {**config, f"{PROJECT}:tracking": {"workers": 3}}}))
+        shown = checkout.platform("preview")
+        assert shown.returncode == 0
+        assert "docker:index:Container mlflow replace" in " ".join(shown.stdout.split())
+        file.write_text(yaml.safe_dump({"config": {**config, f"{PROJECT}:tracking": {"worker": 3}}}))
+        refused = checkout.platform("preview")
+        assert refused.returncode != 0
+        assert "tracking.worker" in refused.stdout + refused.stderr
+        assert "Traceback" not in refused.stdout + refused.stderr
+    finally:
+        file.write_text(before)
+
+
+def test_destroy_asks_first_and_leaves_nothing(checkout: Checkout):
+    refused = checkout.platform("destroy")
+    assert (refused.returncode, "--yes" in refused.stderr) == (1, True)
+    assert checkout.left()
+    assert checkout.platform("destroy", "--yes").returncode == 0
+    assert checkout.left() == []
+    gone = checkout.platform("status")
+    assert (gone.returncode, "has no containers" in gone.stderr) == (1, True)
