@@ -4,13 +4,15 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from tests.plugin.conftest import Server
 from tests.plugin.web_logins import Person
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Server
 
 NAVIGATE = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none", "Accept": "text/html"}
 FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin", "Accept": "*/*"}
@@ -21,7 +23,7 @@ ME = "/ajax-api/2.0/mlflow/users/current"
 class Browser:
     """One browser with cookies of its own; each request is a new connection, so that every worker has its turn."""
 
-    def __init__(self, server: Server):
+    def __init__(self, server: "Server"):
         self.realm = server.realm
         self.origin = str(server.http.base_url).rstrip("/")
         no_reuse = httpx.Limits(max_keepalive_connections=0)
@@ -60,11 +62,11 @@ class Browser:
         return ours[0].name, ours[0].value or ""
 
 
-def database(server: Server) -> Path:
+def database(server: "Server") -> Path:
     return server.log_file.parent / "auth.db"
 
 
-def change(server: Server, person: Person, assignment: str) -> None:
+def change(server: "Server", person: Person, assignment: str) -> None:
     """Makes the person's session older, or otherwise what it would become."""
     with sqlite3.connect(database(server), timeout=20) as connection:
         changed = connection.execute(
@@ -74,7 +76,7 @@ def change(server: Server, person: Person, assignment: str) -> None:
     assert changed == 1
 
 
-def sessions(server: Server, person: Person) -> int:
+def sessions(server: "Server", person: Person) -> int:
     connection = sqlite3.connect(database(server), timeout=20)
     query = "SELECT count(*) FROM mlflow_platform_sessions WHERE sid = ?"
     (number,) = connection.execute(query, (person.sid,)).fetchone()

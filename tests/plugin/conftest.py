@@ -17,7 +17,9 @@ import pytest
 from mlflow_platform.server.__main__ import auth_config, migrate
 from mlflow_platform.server.permission_cache import STAMP_VARIABLE, make_stamp
 
+from tests.plugin.browsing import Browser
 from tests.plugin.idp import WEB_CLIENT_SECRET, Backstage, Realm, Sts
+from tests.plugin.web_logins import Person
 
 ROOT = Path(__file__).parents[2]
 TEAMS = {"admins": "ADMIN", "managers": "MANAGE", "editors": "EDIT", "users": "USE", "viewers": "READ"}
@@ -149,6 +151,20 @@ def wait_for(http: httpx.Client, process: subprocess.Popen[bytes], log_file: Pat
         except httpx.TransportError:
             time.sleep(0.2)
     pytest.fail(f"the server did not start:\n{log_file.read_text()[-4000:]}")
+
+
+@pytest.fixture
+def ada() -> Person:
+    """Somebody whose sessions are nobody else's."""
+    return Person(f"ada-{time.monotonic_ns()}")
+
+
+@pytest.fixture
+def browser(server: Server, ada: Person) -> Browser:
+    """Hers, logged in."""
+    browser = Browser(server)
+    assert browser.log_in(ada).status_code == 303
+    return browser
 
 
 @pytest.fixture(scope="session")

@@ -14,18 +14,6 @@ LOGOUT = "/oidc/backchannel-logout"
 MALLORYS_KEY = RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS256"})
 
 
-@pytest.fixture
-def ada() -> Person:
-    return Person(f"ada-{time.monotonic_ns()}")
-
-
-@pytest.fixture
-def browser(server: Server, ada: Person) -> Browser:
-    browser = Browser(server)
-    assert browser.log_in(ada).status_code == 303
-    return browser
-
-
 @pytest.mark.parametrize("state", ["", "renew_at = 1"], ids=["quiet", "due"])
 def test_a_logout_counts_at_once_everywhere(server: Server, browser: Browser, ada: Person, state: str) -> None:
     if state:

@@ -22,18 +22,6 @@ def well(server: Server) -> Iterator[None]:
         time.sleep(QUIET)  # so long do workers leave a Keycloak alone that has failed
 
 
-@pytest.fixture
-def ada() -> Person:
-    return Person(f"ada-{time.monotonic_ns()}")
-
-
-@pytest.fixture
-def browser(server: Server, ada: Person) -> Browser:
-    browser = Browser(server)
-    assert browser.log_in(ada).status_code == 303
-    return browser
-
-
 @pytest.mark.parametrize("state", ["renew_at = 1", "renew_at = 1, expires_at = 1"], ids=["due", "expired"])
 def test_tokens_are_renewed_once_however_many_ask(server: Server, browser: Browser, ada: Person, state: str) -> None:
     change(server, ada, state)
