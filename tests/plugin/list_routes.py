@@ -21,6 +21,10 @@ def native(routes: Iterable[Any]) -> Iterator[tuple[set[str], str]]:
             yield set(route.methods), route.path
 
 
+def filled(routes: Iterable[tuple[set[str], str]]) -> list[tuple[str, str]]:
+    return sorted({(m, re.sub(r"<[^>]*>|\{[^}]*\}", "1", path)) for methods, path in routes for m in methods})
+
+
 def main() -> None:
     limited = create_app().mlflow
     assert isinstance(limited, Bodies)
@@ -29,8 +33,7 @@ def main() -> None:
     rules = [(rule.methods or set(), rule.rule) for rule in flask_app.url_map.iter_rules()]
     own = [({"POST"}, SESSION), ({"GET"}, DISCOVERY)]
     everything = [*rules, *native(mlflow.routes), *own]
-    filled = {(method, re.sub(r"<[^>]*>|\{[^}]*\}", "1", path)) for methods, path in everything for method in methods}
-    print(json.dumps(sorted(filled)))
+    print(json.dumps(filled(everything)))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_platform.server import account, audit, browser, endpoints, oidc, passwords, permission_cache
+from mlflow_platform.server import (
+    account,
+    audit,
+    browser,
+    endpoints,
+    native_routes,
+    oidc,
+    passwords,
+    permission_cache,
+)
 from mlflow_platform.server.admission import Admission
 from mlflow_platform.server.bodies import Bodies
 from mlflow_platform.server.browser import Browser
@@ -74,6 +83,7 @@ def create_app() -> "Gate":
     permission_cache.install(auth)
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
+    native_routes.keep_to_their_requests(mlflow)
     rights = Rights(auth.store.engine, settings.teams)
     keys = SigningKeys(settings.backchannel_url)
     admission = Admission(TokenVerifier(settings, keys), rights)
