@@ -50,7 +50,10 @@ def test_credentials_are_those_that_were_given_and_a_refusal_repeats_nothing(
         platform = replace(PLATFORM, s3_endpoint=server.url)
 
         @settings(max_examples=50, deadline=None)
-        @given(st.lists(XML_TEXT, min_size=3, max_size=3), st.datetimes(datetime(2000, 1, 1), datetime(2999, 1, 1)))
+        @given(
+            st.lists(XML_TEXT.filter(len), min_size=3, max_size=3),
+            st.datetimes(datetime(2000, 1, 1), datetime(2999, 1, 1)),
+        )
         def any_credentials(values: list[str], until: datetime) -> None:
             texts = [*map(escape, values), f"{until.isoformat()}Z"]
             names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
@@ -144,7 +147,7 @@ def test_writing_a_profile_changes_no_other_and_ends_in_a_file_that_aws_tools_re
         assert as_botocore_reads(config) == (others, PROFILE)
         assert not replaced or f"credential_process = {replaced['credential_process']}".rpartition(" ")[0] == OURS
         written = config.read_bytes()
-        assert replaced is not None or written.startswith(content.replace(b"\r\n", b"\n"))
+        assert replaced is not None or written.startswith(content)
         assert aws_profile.find(SERVER) == "mlflow"
         aws_profile.write("mlflow", PLATFORM, "/bin/mlflow-platform")
         assert config.read_bytes() == written

@@ -76,9 +76,10 @@ def change(server: "Server", person: Person, assignment: str) -> None:
     assert changed == 1
 
 
-def sessions(server: "Server", person: Person) -> int:
+def sessions(server: "Server", person: Person, which: str = "TRUE") -> int:
+    """How many the person has, of all or of those of which that is true."""
     connection = sqlite3.connect(database(server), timeout=20)
-    query = "SELECT count(*) FROM mlflow_platform_sessions WHERE sid = ?"
+    query = f"SELECT count(*) FROM mlflow_platform_sessions WHERE sid = ? AND {which}"
     (number,) = connection.execute(query, (person.sid,)).fetchone()
     connection.close()
     return number

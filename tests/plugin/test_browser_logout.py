@@ -37,6 +37,7 @@ def test_a_logout_while_tokens_are_renewed_is_not_undone(server: Server, browser
         change(server, ada, "renew_at = 1")
         name, value = browser.session_cookie
         assert browser.fetch().status_code == 200
+        assert eventually(lambda: sessions(server, ada, "claimed_until > 0") == 1)  # a worker has begun
         assert browser.log_out().status_code == 303
         browser.http.cookies.set(name, value)
         assert eventually(lambda: ada.name in server.realm.web.renewals)

@@ -16,6 +16,7 @@ from mlflow_platform.client.errors import ClientError, NotLoggedIn, Unavailable
 from mlflow_platform.client.tokens import Tokens
 
 _CODE = re.compile(r"[\w-]{1,64}", re.ASCII)
+_PRINTED = re.compile(r"[!-~]{1,1000}")  # in one piece, and short enough for a QR code
 _LONGEST_WAIT = 1800.0  # seconds, whatever Keycloak says
 _ENDS = {
     "expired_token": "Nobody logged in before the code expired; log in again.",
@@ -34,7 +35,7 @@ def log_in(keycloak: Keycloak, client_id: str, scope: str, say: Callable[[str], 
     url, complete, code = _address(device, keycloak, "verification_uri"), None, device.get("user_code")
     if "verification_uri_complete" in device:
         complete = _address(device, keycloak, "verification_uri_complete")
-    if not isinstance(code, str) or not _CODE.fullmatch(code) or not isinstance(device.get("device_code"), str):
+    if not isinstance(code, str) or not _is(_CODE, code) or not _is(_PRINTED, device.get("device_code")):
         raise ClientError("Keycloak's answer to the login by code cannot be used.")
     say(_instructions(url, code, complete))
     grant = {
@@ -84,10 +85,14 @@ def _qr(url: str) -> str:
 
 def _address(device: dict[str, Any], keycloak: Keycloak, name: str) -> str:
     value = device.get(name)
-    page = normalized(value.partition("?")[0]) if isinstance(value, str) and value.isprintable() else ""
+    page = normalized(str(value).partition("?")[0]) if _is(_PRINTED, value) else ""
     if origin(page) != origin(normalized(keycloak.issuer)):
         raise ClientError(f"Keycloak's {name} is on another server, so it is not trusted.")
     return str(value)
+
+
+def _is(form: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and form.fullmatch(value) is not None
 
 
 def _seconds(device: dict[str, Any], name: str, default: float) -> float:

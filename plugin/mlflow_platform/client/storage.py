@@ -13,6 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from mlflow_platform.client import errors, web
 from mlflow_platform.client.discovery import Platform
@@ -20,6 +21,8 @@ from mlflow_platform.client.discovery import platform as discover
 from mlflow_platform.client.sessions import Session
 
 _PATIENT = 10  # attempts, about a minute in all: MinIO may restart in mid-upload
+_FIELDS = {"access_key": "AccessKeyId", "secret_key": "SecretAccessKey", "token": "SessionToken"}
+_NO_ANSWER = (AttributeError, TypeError, ValueError)  # what botocore raises, or we do, over one of another form
 _ERROR_CODE = re.compile(r"\w{1,64}", re.ASCII)
 
 
@@ -31,17 +34,18 @@ def credentials(session: Session, platform: Platform, attempts: int = _PATIENT) 
     request["WebIdentityToken"] = session.access_token(fresh=not lasting)
     sts = _client("sts", platform, attempts, signature_version=UNSIGNED)
     try:
-        given = sts.assume_role_with_web_identity(**request)["Credentials"]
-        return {
-            "access_key": given["AccessKeyId"],
-            "secret_key": given["SecretAccessKey"],
-            "token": given["SessionToken"],
-            "expiry_time": given["Expiration"].astimezone(UTC).isoformat(),
-        }
+        return _given(sts.assume_role_with_web_identity(**request)["Credentials"])
     except ClientError as error:
         raise _refusal(platform, error) from None
-    except (BotoCoreError, KeyError, AttributeError) as error:
+    except (BotoCoreError, ResponseParserError, LookupError, ArithmeticError, RuntimeError, *_NO_ANSWER) as error:
         raise errors.Unavailable(f"{platform.s3_endpoint} does not answer ({type(error).__name__}).") from None
+
+
+def _given(answer: dict[str, Any]) -> dict[str, str]:
+    found = {name: answer[key] for name, key in _FIELDS.items()}
+    if not all(isinstance(text, str) and text for text in found.values()):
+        raise ValueError
+    return {**found, "expiry_time": answer["Expiration"].astimezone(UTC).isoformat()}
 
 
 def renewing(session: Session, platform: Platform) -> RefreshableCredentials:

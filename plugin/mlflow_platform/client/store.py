@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
+from mlflow_platform.client import tokens
 from mlflow_platform.client.addresses import normalized, origin
 from mlflow_platform.client.errors import ClientError, Unavailable
 from mlflow_platform.client.tokens import Tokens
@@ -125,10 +126,9 @@ def _parse(document: Any) -> Login:
     if not isinstance(document, dict) or document.pop("version") != 1:
         raise ValueError
     login = Login(**{**document, "tokens": Tokens(**document["tokens"])})
-    texts = (login.issuer, login.client_id, login.tokens.access_token, login.tokens.username)
-    numbers = (login.tokens.lifetime, login.tokens.expires_at)
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(it, (int, float)) for it in numbers):
+    if not all(isinstance(text, str) for text in (login.issuer, login.client_id)):
         raise TypeError
+    tokens.check(login.tokens)
     for endpoint in (login.token_endpoint, login.revocation_endpoint):
         if origin(normalized(endpoint)) != origin(normalized(login.issuer)):
             raise ValueError

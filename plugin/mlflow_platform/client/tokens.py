@@ -12,6 +12,7 @@ from mlflow_platform.client import web
 from mlflow_platform.client.errors import ClientError
 
 _LONGEST = 10 * 365 * 86400  # seconds; a number beyond is no life of a token
+_LAST = 2**33  # seconds since 1970: in the year 2242
 _TOKEN = re.compile(r"[\w.~+/=-]{1,65536}", re.ASCII)  # what may stand in a header
 _CODE = re.compile(r"[a-z_]{1,64}")
 
@@ -37,6 +38,18 @@ class Tokens:
 
     def remaining(self) -> float:
         return self.expires_at - time.time()
+
+
+def check(kept: Tokens) -> None:
+    """Raises ClientError unless they are as `parse` made them once."""
+    _token({"access_token": kept.access_token}, "access_token")
+    if kept.refresh_token is not None:
+        _token({"refresh_token": kept.refresh_token}, "refresh_token")
+    username({"preferred_username": kept.username})
+    _seconds({"expires_in": kept.lifetime}, "expires_in")
+    for moment in (kept.expires_at, kept.session_ends_at or 0.0):
+        if type(moment) not in (int, float) or not 0 <= moment < _LAST:
+            raise ClientError("A token's times cannot be used.")
 
 
 def ask(endpoint: str, form: Mapping[str, str]) -> dict[str, Any]:

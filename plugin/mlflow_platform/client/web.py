@@ -58,7 +58,7 @@ def _request(method: str, url: str, form: Mapping[str, str] | None = None) -> tu
         # With an `auth` of its own, so that no password of ~/.netrc is sent.
         with requests.request(method, url, data=form, auth=_as_it_is, **options) as answer:
             status, body = answer.status_code, _read(answer)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # the second: a redirect to no address
         raise Unavailable(f"{origin(url)} does not answer ({type(error).__name__}).") from None
     if status == 429 or status >= 500:
         raise Unavailable(f"{origin(url)} is not ready ({status}).")
