@@ -55,9 +55,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def login(options: argparse.Namespace) -> int:
     server = tracking_uri()
-    program = _program() if options.aws_profile else ""
-    if options.aws_profile:
-        aws_profile.check_name(options.aws_profile)  # before anybody takes the trouble
+    program = ""
+    if options.aws_profile:  # before anybody takes the trouble
+        aws_profile.check_name(options.aws_profile)
+        program = _program()
     log_in(server, "device" if options.device else choose_way(), offline=options.offline)
     if options.aws_profile:
         path = aws_profile.write(options.aws_profile, discovery.platform(server), program)
