@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from typing import Any
 
 import docker
@@ -38,7 +39,7 @@ class _Mirror(BaseHTTPRequestHandler):
 def mlflow() -> Iterator[str]:
     """Host and port, as a container reaches it, of what stands for MLflow."""
     (bridge,) = docker.from_env().networks.list(names=["bridge"])
-    address = bridge.attrs["IPAM"]["Config"][0]["Gateway"]
+    address = str(ip_network(bridge.attrs["IPAM"]["Config"][0]["Subnet"])[1])  # a daemon's first run names no gateway
     with ThreadingHTTPServer((address, 0), _Mirror) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"{address}:{server.server_port}"
