@@ -30,9 +30,9 @@ def check_name(name: str) -> None:
     if name in _read(raw_config_parse, _file("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
         raise ClientError(f"{name} has keys in AWS's credentials file, which come first; take another name.")
     config = _file("AWS_CONFIG_FILE", "config")
-    if (found := _profiles(config).get(name)) is not None and not (
-        _is_ours(found) and _COMMENT in _lines(config)[_extent(_lines(config), _section(name))]
-    ):
+    lines = _lines(config)
+    written_here = _COMMENT in lines[_extent(lines, _section(name))]
+    if (found := _profiles(config).get(name)) is not None and not (written_here and _is_ours(found)):
         raise ClientError(f"There is a profile {name} already, which is not the platform's; take another name.")
 
 

@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from mlflow_platform.client import tokens, web
 from mlflow_platform.client.addresses import normalized, origin
@@ -35,7 +35,7 @@ def log_in(keycloak: Keycloak, client_id: str, scope: str, say: Callable[[str], 
     url, complete, code = _address(device, keycloak, "verification_uri"), None, device.get("user_code")
     if "verification_uri_complete" in device:
         complete = _address(device, keycloak, "verification_uri_complete")
-    if not isinstance(code, str) or not _is(_CODE, code) or not _is(_PRINTED, device.get("device_code")):
+    if not _is(code, _CODE) or not _is(device.get("device_code"), _PRINTED):
         raise ClientError("Keycloak's answer to the login by code cannot be used.")
     say(_instructions(url, code, complete))
     grant = {
@@ -85,13 +85,13 @@ def _qr(url: str) -> str:
 
 def _address(device: dict[str, Any], keycloak: Keycloak, name: str) -> str:
     value = device.get(name)
-    page = normalized(str(value).partition("?")[0]) if _is(_PRINTED, value) else ""
+    page = normalized(value.partition("?")[0]) if _is(value, _PRINTED) else ""
     if origin(page) != origin(normalized(keycloak.issuer)):
         raise ClientError(f"Keycloak's {name} is on another server, so it is not trusted.")
     return str(value)
 
 
-def _is(form: re.Pattern[str], value: Any) -> bool:
+def _is(value: Any, form: re.Pattern[str]) -> TypeGuard[str]:
     return isinstance(value, str) and form.fullmatch(value) is not None
 
 

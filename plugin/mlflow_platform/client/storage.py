@@ -22,7 +22,17 @@ from mlflow_platform.client.sessions import Session
 
 _PATIENT = 10  # attempts, about a minute in all: MinIO may restart in mid-upload
 _FIELDS = {"access_key": "AccessKeyId", "secret_key": "SecretAccessKey", "token": "SessionToken"}
-_NO_ANSWER = (AttributeError, TypeError, ValueError)  # what botocore raises, or we do, over one of another form
+# What botocore raises without an answer, and it or we over one of another form.
+_NO_ANSWER = (
+    BotoCoreError,
+    ResponseParserError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _ERROR_CODE = re.compile(r"\w{1,64}", re.ASCII)
 
 
@@ -37,7 +47,7 @@ def credentials(session: Session, platform: Platform, attempts: int = _PATIENT) 
         return _given(sts.assume_role_with_web_identity(**request)["Credentials"])
     except ClientError as error:
         raise _refusal(platform, error) from None
-    except (BotoCoreError, ResponseParserError, LookupError, ArithmeticError, RuntimeError, *_NO_ANSWER) as error:
+    except _NO_ANSWER as error:
         raise errors.Unavailable(f"{platform.s3_endpoint} does not answer ({type(error).__name__}).") from None
 
 

@@ -35,7 +35,7 @@ from mlflow_platform.server.keycloak import KeycloakUnavailable
 from mlflow_platform.server.keys import KeysUnavailable, SigningKeys
 from mlflow_platform.server.limits import Limits
 from mlflow_platform.server.passwords import Passwords
-from mlflow_platform.server.responses import Error, Refused, forbidden, unauthenticated, unavailable
+from mlflow_platform.server.responses import DEADLINE, Error, Refused, forbidden, unauthenticated, unavailable
 from mlflow_platform.server.rights import Rights
 from mlflow_platform.server.routes import refusal
 from mlflow_platform.server.session_table import Session
@@ -59,8 +59,6 @@ SERVER_INFO = frozenset({"/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/se
 
 # On gateway routes the Authorization header may belong to the model's provider; MLflow's own identity then comes here.
 GATEWAY_HEADER = b"x-mlflow-authorization"
-# Seconds for all that this layer asks of others before MLflow's turn: callers hear of what is down within five.
-DEADLINE = 4.5
 CREDENTIALS = frozenset({b"authorization", b"cookie", GATEWAY_HEADER})
 
 

@@ -17,7 +17,7 @@ from mlflow_platform.server.keycloak import GrantRefused, Keycloak, KeycloakUnav
 from mlflow_platform.server.keys import KeysUnavailable
 from mlflow_platform.server.logins import Login, Logins
 from mlflow_platform.server.origin import is_foreign, origin_of
-from mlflow_platform.server.responses import PAUSE, Error, forbidden
+from mlflow_platform.server.responses import DEADLINE, PAUSE, Error, forbidden
 from mlflow_platform.server.session_table import LoginUsed
 from mlflow_platform.server.sessions import Sessions
 from mlflow_platform.server.settings import Settings
@@ -38,7 +38,6 @@ METHODS = {
 }
 LONGEST_BODY = 64 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
-DEADLINE = 4.5  # seconds for a login's end; longer nobody waits to hear that Keycloak is down
 
 UNKNOWN_LOGIN = "This login has expired, was finished already, or was begun in another browser."
 FAILED_LOGIN = "The login did not succeed."

@@ -5,6 +5,8 @@ from starlette.responses import JSONResponse
 # Seconds in `Retry-After`. MLflow's client repeats a request seven times after just this pause, whatever it would do
 # by itself, so that it sits out nearly two minutes: a restart of Keycloak on a busy machine.
 PAUSE = "15"
+# Seconds for all that this layer asks of others before it answers: callers hear of what is down within five.
+DEADLINE = 4.5
 
 
 class Error(JSONResponse):
