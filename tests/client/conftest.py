@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from mlflow_platform.client import sessions
+from mlflow_platform.client import sessions, storage
 from mlflow_platform.client.login import log_in
 from mlflow_platform.client.store import LoginFile
 
@@ -76,6 +76,7 @@ def age(file: LoginFile, seconds: float) -> None:
 
 @pytest.fixture(autouse=True)
 def _nobody_remembers() -> Iterator[None]:
+    """What this process keeps by address: the next test's double may get the port of this one's."""
     yield
-    sessions._login_session.cache_clear()
-    sessions._service_session.cache_clear()
+    for kept in (sessions._login_session, sessions._service_session, storage._platform, storage._s3):
+        kept.cache_clear()

@@ -4,9 +4,11 @@ import base64
 import hashlib
 import json
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,6 +54,7 @@ class Double:
         self._codes: dict[str, dict[str, str]] = {}
         self._refresh_tokens: set[str] = set()
         self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
         self._port = 0
         self.start()
 
@@ -60,6 +63,14 @@ class Double:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                double._connections.add(self.connection)
+
+            def finish(self) -> None:
+                double._connections.discard(self.connection)
+                super().finish()
 
             def _handle(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
@@ -82,9 +93,12 @@ class Double:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Nothing listens any more, until the next start on the same port."""
+        """Nothing listens any more, until the next start on the same port; nor does what was kept alive answer."""
         self._server.shutdown()
         self._server.server_close()
+        for connection in list(self._connections):
+            with suppress(OSError):  # its client was first
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def url(self) -> str:
