@@ -45,6 +45,7 @@ class Double:
     redirect_to: str = ""  # where MLflow's API sends its callers
     accepts: Callable[[str], bool] = lambda authorization: True  # whom MLflow's API lets in
     sts_error: str = ""
+    takes: Callable[[str], bool] = lambda path: True  # what S3 lets be written
     client_secret: str = "service-secret"
     requests: list[Request] = field(default_factory=list)
     handed_out: set[str] = field(default_factory=set)  # everything secret
@@ -254,6 +255,8 @@ class Double:
         if "Authorization" not in headers:
             return 403, {}, b""
         if method == "PUT":
+            if not self.takes(path):
+                return 403, {}, b""
             self.objects[path] = body
             return 200, {"etag": '"1"'}, b""
         if path not in self.objects:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import certifi
 import pytest
+from boto3.exceptions import S3UploadFailedError
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from mlflow_platform.client import discovery, errors, sessions, storage
@@ -45,6 +46,44 @@ def test_a_folder_goes_up_and_comes_down_with_one_call_to_sts(platform: Double, 
     repository(platform)._download_file("data/3.txt", str(down / "3.txt"))
     assert (down / "3.txt").read_text() == "3"
     assert platform.sts_calls() == 1
+
+
+@pytest.mark.parametrize("below", [None, "deep/er"])
+def test_a_folder_goes_where_mlflow_puts_it(
+    platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch, below: str | None
+):
+    (folder(home, files=2) / "a b" / "ü").mkdir(parents=True)
+    for name in ("a b/1.txt", "a b/ü/2.txt"):
+        (home / "data" / name).write_text(name)
+    monkeypatch.chdir(home)
+    repository(platform).log_artifacts("data", below)
+    ours = dict(platform.objects)
+    platform.objects.clear()
+    S3ArtifactRepository.log_artifacts(repository(platform), "data", below)
+    assert (len(ours), ours) == (4, platform.objects)
+
+
+def test_a_folders_files_go_up_at_once(
+    platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    both_are_there = threading.Barrier(2, timeout=30)
+    monkeypatch.setattr(platform, "takes", lambda path: both_are_there.wait() >= 0)
+    repository(platform).log_artifacts(str(folder(home, files=2)))
+    assert len(platform.objects) == 2
+
+
+def test_the_first_file_that_is_refused_ends_an_upload(
+    platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tried: list[str] = []
+    monkeypatch.setattr(platform, "takes", lambda path: tried.append(path))
+    found = repository(platform)
+    with pytest.raises(S3UploadFailedError, match="403"):
+        found.log_artifacts(str(folder(home, files=200)))
+    assert len(tried) < 100
+    ended = len(tried)
+    found.thread_pool.shutdown()  # whatever was left would be done now
+    assert len(tried) == ended
 
 
 def test_sts_is_asked_for_the_time_that_the_platform_says(platform: Double, logged_in: LoginFile):

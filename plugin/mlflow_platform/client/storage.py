@@ -13,6 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from mlflow_platform.client import errors, web
@@ -21,6 +22,7 @@ from mlflow_platform.client.discovery import platform as discover
 from mlflow_platform.client.sessions import Session
 
 _PATIENT = 10  # attempts, about a minute in all: MinIO may restart in mid-upload
+_CONNECTIONS = 200  # at most: 20 files at once by MLflow, of each large one 10 parts by boto3
 _FIELDS = {"access_key": "AccessKeyId", "secret_key": "SecretAccessKey", "token": "SessionToken"}
 # What botocore raises without an answer, and it or we over one of another form.
 _NO_ANSWER = (
@@ -92,6 +94,12 @@ def _platform(tracking_uri: str) -> Platform:
     return web.patiently(lambda: discover(tracking_uri))
 
 
+@lru_cache(maxsize=1)
+def _loader() -> Loader:
+    """Botocore's descriptions of services: read once, where each session would read them for a tenth of a second."""
+    return create_loader()
+
+
 _lock = threading.Lock()
 
 
@@ -112,6 +120,7 @@ def _client(
     session = botocore.session.Session(
         session_vars={"profile": nothing, "config_file": nothing, "credentials_file": nothing, "region": nothing}
     )
+    session.register_component("data_loader", _loader())
     if given:
         session._credentials = given
     return boto3.Session(botocore_session=session).client(
@@ -124,7 +133,7 @@ def _client(
             retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=5,
             read_timeout=60,
-            max_pool_connections=32,
+            max_pool_connections=_CONNECTIONS,
             **options,
         ),
     )
