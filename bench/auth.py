@@ -68,7 +68,7 @@ def compare() -> str:
         contenders.append((servers.in_browser(ours), contenders[-1][1]))
         requests = answering.answering(stage, contenders)
         layers = costs.costs({"no-auth": contenders[0], "platform": contenders[3]})
-        transfers = moving.moving(stage, client, servers, ours, proxy)
+        transfers = moving.moving(stage, client, servers, platform=ours, proxy=proxy, no_auth=no_auth)
     return "\n\n".join(
         [
             NOTES,

@@ -1,8 +1,8 @@
 """One transfer of artifacts by one way: run in the client's container, prints the seconds it took.
 
-`transfer.py make` writes the files, `empty` empties the bucket; `boto3|mlflow up|down many|one` moves them, by MLflow's
-own API, or with boto3 as MLflow uses it: uploads one after the other, downloads by as many threads. Imports do not
-count; logging in and getting credentials do.
+`transfer.py make` writes the files, `empty` empties the bucket; `boto3|threads|mlflow up|down many|one` moves them, by
+MLflow's own API or with boto3 alone: one file after the other, or by as many threads as MLflow's. Imports do not count;
+logging in and getting credentials do.
 """
 
 import os
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,22 @@ def s3() -> Any:
     return boto3.client("s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"])
 
 
-def by_boto3(direction: str, kind: str) -> Callable[[], object]:
+def by_boto3(direction: str, kind: str, threads: int = 1) -> Callable[[], object]:
     import boto3  # noqa: F401
 
     bucket, prefix = os.environ["BENCH_BUCKET"], f"boto3/{kind}"
 
     def up() -> None:
         client = s3()
-        for file in (FILES / kind).iterdir():
-            client.upload_file(str(file), bucket, f"{prefix}/{file.name}")
+        files = list((FILES / kind).iterdir())
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda file: client.upload_file(str(file), bucket, f"{prefix}/{file.name}"), files))
 
     def down() -> None:
         client = s3()
         keys = [entry["Key"] for entry in client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")["Contents"]]
-        with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as threads:
-            list(threads.map(lambda key: client.download_file(bucket, key, str(BACK / Path(key).name)), keys))
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda key: client.download_file(bucket, key, str(BACK / Path(key).name)), keys))
 
     return up if direction == "up" else down
 
@@ -93,4 +95,5 @@ if __name__ == "__main__":
         print("done")
     else:
         way, direction, kind = sys.argv[1:]
-        print(timed({"boto3": by_boto3, "mlflow": by_mlflow}[way](direction, kind), direction, kind))
+        ways = {"boto3": by_boto3, "threads": partial(by_boto3, threads=2 * (os.cpu_count() or 1)), "mlflow": by_mlflow}
+        print(timed(ways[way](direction, kind), direction, kind))
