@@ -25,6 +25,7 @@ from mlflow_platform.server import (
     oidc,
     passwords,
     permission_cache,
+    whole_pages,
 )
 from mlflow_platform.server.admission import Admission
 from mlflow_platform.server.bodies import Bodies
@@ -79,6 +80,7 @@ def create_app() -> "Gate":
     account.show(flask_app)
     mlflow = auth.create_app()
     permission_cache.install(auth)
+    whole_pages.leave_as_they_are(auth)
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
     native_routes.keep_to_their_requests(mlflow)
