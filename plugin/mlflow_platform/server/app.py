@@ -51,6 +51,7 @@ from mlflow_platform.server.settings import (
 from mlflow_platform.server.storage import object_store_only
 from mlflow_platform.server.sts import Sts
 from mlflow_platform.server.tokens import TokenRefused, TokenVerifier, bearer_token
+from mlflow_platform.server.turns import take_turns
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def create_app() -> "Gate":
     if isinstance(mlflow, Flask):
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
     native_routes.keep_to_their_requests(mlflow)
+    take_turns(mlflow)
     rights = Rights(auth.store.engine, settings.teams)
     keys = SigningKeys(settings.backchannel_url)
     admission = Admission(TokenVerifier(settings, keys), rights)
