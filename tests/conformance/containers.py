@@ -18,7 +18,7 @@ def running(
     options: dict[str, Any] = {
         "environment": dict(environment),
         "ports": {f"{port}/tcp": ("127.0.0.1", None)},
-        "mem_limit": "512m",
+        "mem_limit": "1g",  # MinIO takes 64 MB for each encrypted call, and frees them late
         "labels": {"mlflow-platform.test": "conformance"},
     }
     container = docker.from_env().containers.create(image, command, **options)
