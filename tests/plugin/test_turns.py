@@ -56,16 +56,20 @@ def run(test: Callable[[App], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+async def two_at_once(turns: Turns, app: App, requests: int) -> None:
+    """Fails unless just two of them are let in, and the others in order when those have ended."""
+    asked = [ask(turns, number) for number in range(requests)]
+    await settled(lambda: app.within == 2)
+    await asyncio.sleep(0.02)
+    assert app.begun == [0, 1]
+    app.end.set()
+    await asyncio.gather(*asked)
+    assert app.begun == list(range(requests))
+
+
 def test_a_few_are_within_and_the_others_follow_in_order() -> None:
     async def test(app: App) -> None:
-        turns = Turns(app, at_once=2, longest=60)
-        requests = [ask(turns, number) for number in range(6)]
-        await settled(lambda: app.within == 2)
-        await asyncio.sleep(0.02)
-        assert app.begun == [0, 1]
-        app.end.set()
-        await asyncio.gather(*requests)
-        assert app.begun == list(range(6))
+        await two_at_once(Turns(app, at_once=2, longest=60), app, 6)
 
     run(test)
 
@@ -103,12 +107,7 @@ async def still_two(turns: Turns, app: App) -> None:
     app.end.clear()
     app.begun.clear()
     turns._longest = 60
-    requests = [ask(turns, number) for number in range(3)]
-    await settled(lambda: app.within == 2)
-    await asyncio.sleep(0.02)
-    assert app.begun == [0, 1]
-    app.end.set()
-    await asyncio.gather(*requests)
+    await two_at_once(turns, app, 3)
 
 
 def test_only_what_is_mounted_for_the_rest_takes_turns() -> None:
