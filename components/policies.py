@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 _READ = ["s3:GetObject"]
-# Versions are left out on purpose: what a team overwrites or deletes stays recoverable by an administrator.
 _WRITE = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
 # MinIO lets everybody make access keys for himself that never end, unless a policy denies it.
 _NO_KEYS = {"Effect": "Deny", "Action": ["admin:CreateServiceAccount", "admin:UpdateServiceAccount"]}
@@ -45,8 +44,11 @@ def _bucket_statements(
         "Action": _READ if access == "read" else _WRITE,
         "Resource": sorted(f"{arn}/{prefix}*" for prefix in prefixes or [""]),
     }
+    # What a team overwrites or deletes stays recoverable by an administrator. Leaving the action out is not enough:
+    # MinIO lets whoever may delete an object delete a version of it for good, unless that is denied.
+    versions = {"Effect": "Deny", "Action": ["s3:DeleteObjectVersion"], "Resource": [f"{arn}/*"]}
     about = ["s3:GetBucketLocation"] if access == "read" else ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
-    return [{"Effect": "Allow", "Action": about, "Resource": [arn]}, listing, objects, _NO_KEYS]
+    return [{"Effect": "Allow", "Action": about, "Resource": [arn]}, listing, objects, versions, _NO_KEYS]
 
 
 def _document(statements: list[dict[str, Any]]) -> str:

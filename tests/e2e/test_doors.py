@@ -50,6 +50,21 @@ def test_a_viewer_writes_neither_records_nor_artifacts(platform: Platform, train
         s3.delete_object(Bucket=bucket, Key=sorted(platform.objects(token))[0])
 
 
+def test_who_may_write_removes_no_version_for_good(platform: Platform):
+    """What a team overwrites or deletes is kept for an administrator, by either of S3's ways to delete a version."""
+    s3, where = platform.s3(platform.token("dev")), {"Bucket": platform.outputs["artifact_bucket"], "Key": "kept"}
+    first = s3.put_object(**where, Body=b"first")["VersionId"]
+    s3.put_object(**where, Body=b"second")
+    s3.delete_object(**where)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(**where, VersionId=first)
+    several = {"Objects": [{"Key": where["Key"], "VersionId": first}]}
+    refused = s3.delete_objects(Bucket=where["Bucket"], Delete=several)["Errors"]
+    assert [error["Code"] for error in refused] == ["AccessDenied"]
+    kept = platform.s3(platform.token("ada")).get_object(**where, VersionId=first)
+    assert kept["Body"].read() == b"first"
+
+
 def test_a_user_of_no_team_sees_nothing_and_gets_no_credentials(platform: Platform, trained: str):
     token = platform.token("guest")
     for method, path in (

@@ -73,6 +73,9 @@ def test_no_other_bucket_is_reached(access: Literal["read", "write"], prefixes: 
 @given(ACCESS, PREFIXES)
 def test_nobody_removes_a_version_or_changes_the_bucket(access: Literal["read", "write"], prefixes: list[str]):
     policy = team_policy(BUCKET, access, prefixes, HOUR)
+    denied = [statement for statement in json.loads(policy)["Statement"] if statement["Effect"] == "Deny"]
+    # Said outright, since MinIO asks only whether this is denied once DeleteObject is allowed.
+    assert {"Effect": "Deny", "Action": ["s3:DeleteObjectVersion"], "Resource": [f"arn:aws:s3:::{BUCKET}/*"]} in denied
     for action in ("s3:DeleteBucket", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:DeleteObjectVersion"):
         assert not allows(policy, action, BUCKET)
         assert not allows(policy, action, f"{BUCKET}/{(prefixes or [''])[0]}x")
@@ -84,7 +87,7 @@ def test_nobody_gets_credentials_or_keys_that_outlive_the_session(
     access: Literal["read", "write"], prefixes: list[str]
 ):
     statements = json.loads(team_policy(BUCKET, access, prefixes, HOUR))["Statement"]
-    keys, longer = [statement for statement in statements if statement["Effect"] == "Deny"]
+    _, keys, longer = [statement for statement in statements if statement["Effect"] == "Deny"]
     assert keys["Action"] == ["admin:CreateServiceAccount", "admin:UpdateServiceAccount"]
     assert longer["Action"] == ["sts:AssumeRoleWithWebIdentity"]
     assert longer["Condition"] == {"NumericGreaterThan": {"sts:DurationSeconds": [HOUR]}}
