@@ -14,6 +14,7 @@ from mlflow_platform.server.session_table import METADATA as SESSIONS
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
     AUTHORIZATION,
+    SECRETS,
     SESSION_KEY_VARIABLE,
     WEB_CLIENT_SECRET_VARIABLE,
     Settings,
@@ -22,7 +23,6 @@ from mlflow_platform.server.settings import (
     load_settings,
 )
 
-SECRETS = Path("/run/secrets/mlflow.env")
 PORT = 5000
 NEEDED = ("MLFLOW_BACKEND_STORE_URI", AUTH_DATABASE_VARIABLE, WEB_CLIENT_SECRET_VARIABLE, SESSION_KEY_VARIABLE)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+SECRETS = Path("/run/secrets/mlflow.env")
 CONFIG_VARIABLE = "MLFLOW_PLATFORM_CONFIG"
 AUTH_DATABASE_VARIABLE = "MLFLOW_PLATFORM_AUTH_DATABASE_URI"
 WEB_CLIENT_SECRET_VARIABLE = "MLFLOW_PLATFORM_WEB_CLIENT_SECRET"  # noqa: S105
