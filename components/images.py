@@ -24,11 +24,11 @@ class Pin:
 
 
 PINS = {
-    "postgres": Pin("docker.io/library/postgres:17.6", "images/postgres", "17"),
-    "keycloak": Pin("quay.io/keycloak/keycloak:26.4.7", "images/keycloak", "26.4.7"),
+    "postgres": Pin("docker.io/library/postgres:17.12", "images/postgres", "17"),
+    "keycloak": Pin("quay.io/keycloak/keycloak:26.7.5", "images/keycloak", "26.7.5"),
     # Upstream's own images are gone; this is the maintained fork, with the same variables and on-disk format.
-    "minio": Pin("docker.io/pgsty/silo:RELEASE.2026-09-03T13-18-01Z", "images/minio", "RELEASE.2025-04-22T22-12-26Z"),
-    "nginx": Pin("docker.io/nginxinc/nginx-unprivileged:1.29", "images/nginx", "1.26"),
+    "minio": Pin("docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z", "images/minio", "RELEASE.2025-04-22T22-12-26Z"),
+    "nginx": Pin("docker.io/nginxinc/nginx-unprivileged:1.30.7", "images/nginx", "1.26"),
     "mlflow": Pin(None, "plugin", "3.17.2"),
 }
 

@@ -74,7 +74,7 @@ class Realm:
         if form["username"] == "disabled":
             return 400, {"error": "invalid_grant", "error_description": "Account disabled"}
         if self.passwords.get(form["username"]) != form["password"]:
-            return 401, {"error": "invalid_grant", "error_description": "Invalid user credentials"}
+            return 400, {"error": "invalid_grant", "error_description": "Invalid user credentials"}
         return 200, {"access_token": self.token(form["username"], azp="mlflow"), "token_type": "Bearer"}
 
     def sign(self, claims: dict[str, Any], key: Any = None, **header: Any) -> str:

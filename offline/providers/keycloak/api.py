@@ -1,6 +1,6 @@
 """Keycloak's admin REST API, as thin as it goes: python-keycloak logs in and renews the token, this names the errors.
 
-Paths and representations: https://www.keycloak.org/docs-api/26.4.7/rest-api/index.html
+Paths and representations: https://www.keycloak.org/docs-api/26.7.5/rest-api/index.html
 """
 
 import json
@@ -67,7 +67,7 @@ class AdminApi:
             raise ProviderError("The keycloak provider needs 'url' and 'clientId': set them on the explicit provider.")
         _loopback_without_proxy()
         from keycloak import KeycloakOpenIDConnection
-        from keycloak.exceptions import KeycloakAuthenticationError, KeycloakError
+        from keycloak.exceptions import KeycloakError
 
         session = KeycloakOpenIDConnection(
             server_url=f"{self._url}/",
@@ -83,12 +83,12 @@ class AdminApi:
             try:
                 session.get_token()
                 return session
-            except KeycloakAuthenticationError as error:
-                who = config.get("username") or config["clientId"]
-                raise ProviderError(
-                    f"Keycloak at {self._url} refused the login of {who!r}: correct the provider's credentials."
-                ) from error
             except KeycloakError as error:
+                if error.response_code in (400, 401):  # a wrong password is a 400 since 26.6; a start, a 503
+                    who = config.get("username") or config["clientId"]
+                    raise ProviderError(
+                        f"Keycloak at {self._url} refused the login of {who!r}: correct the provider's credentials."
+                    ) from error
                 if time.monotonic() > give_up:
                     raise ProviderError(
                         f"Keycloak at {self._url} does not answer ({_reason(error)}): start it or correct the url."
