@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from launcher import browser, engines, images, ports, prepare, status, summary, venv
+from launcher import browser, engines, images, inventory, leftovers, mend, ports, prepare, probe, status, summary, venv
 from launcher.console import Failure, done, duration, only_work, say, table
 from launcher.paths import Paths
+from launcher.state import on_disk
 
+_NO_TERMINAL = "destroy asks before it deletes, and there is no terminal to ask on; --yes answers."
 Command = Callable[[Paths, argparse.Namespace], int]
 
 
@@ -52,7 +54,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         sub.add_argument("--no-install", action="store_true", help="do not install anything with apt")
         return sub
 
-    add("up", up, "bring the stack up, with everything that it needs on this machine")
+    up_parser = add("up", up, "bring the stack up, with everything that it needs on this machine")
+    up_parser.add_argument(
+        "--accept-loss", action="store_true", help="begin anew, empty, where a volume with data to keep has vanished"
+    )
     add("preview", preview, "show what `up` would change")
     outputs_parser = add("outputs", outputs, "print the stack's outputs")
     outputs_parser.add_argument("--json", action="store_true", help="as one JSON object")
@@ -60,6 +65,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("status", show_status, "show the health of every part; exit code 1 when one is not well")
     destroy_parser = add("destroy", destroy, "delete the stack and everything in it")
     destroy_parser.add_argument("--yes", action="store_true", help="do not ask")
+    destroy_parser.add_argument(
+        "--leftovers", action="store_true", help="delete what Docker has of it and this checkout has no state of"
+    )
     test_parser = add("test", test, "run the tests; arguments that are not listed here go to pytest")
     test_parser.add_argument("--all", action="store_true", help="also the tests that take minutes")
     add("env", env, 'print exports for the shell: eval "$(./platform env)" makes plain pulumi work')
@@ -84,14 +92,22 @@ def _request(options: argparse.Namespace) -> prepare.Request:
 
 
 def up(paths: Paths, options: argparse.Namespace) -> int:
+    """Compares what was made with what is there before it makes the rest; ends with a look at what it promises."""
     started = time.monotonic()
     stack = prepare.stack(paths, _request(options), images_too=True)
-    if stack.make_ready():
-        ports.check_free(stack.plan())
+    state = stack.make_ready()
+    if state.made:
+        mend.mend(stack, state, inventory.things(), accept_loss=options.accept_loss)
+    else:
+        plan = stack.plan()
+        leftovers.refuse(paths, stack.name, plan, state.begun)
+        ports.check_free(plan)
     images.remember(paths, stack.name, stack.environment[images.VARIABLE])
     stack.up()
+    state = stack.state(secrets=True)
+    probe.until_all_answer(stack.name, state)
     done(f"up after {duration(time.monotonic() - started)}")
-    print(summary.of(stack.name, stack.outputs(secrets=True)))
+    print(summary.of(stack.name, state.outputs))
     return 0
 
 
@@ -117,26 +133,56 @@ def _flat(value: Any) -> str:
 
 
 def show_status(paths: Paths, options: argparse.Namespace) -> int:
-    found = status.parts(options.stack)
+    try:
+        state = on_disk(paths.root, paths.own, options.stack)
+    except LookupError:  # a state somewhere else, which only pulumi reads
+        only_work()
+        state = prepare.stack(paths, _request(options), images_too=False).state()
+    things = inventory.things()
+    found = status.parts(options.stack, state if state and state.made else None, things)
     if not found:
         raise Failure(f"Stack {options.stack} has no containers on this machine; ./platform up makes them.")
+    if not (state and state.made):
+        say(f" ! this checkout has no state of stack {options.stack}; this is what Docker has under its name")
     print(table([("PART", "STATE", "HEALTH", "SINCE"), *((p.name, p.state, p.health, p.since) for p in found)]))
     return 0 if all(part.well for part in found) else 1
 
 
 def destroy(paths: Paths, options: argparse.Namespace) -> int:
+    if options.leftovers:
+        return _destroy_leftovers(paths, options)
     if not options.yes and not _confirmed(f"Delete stack {options.stack} with everything in it?"):
         raise Failure("Nothing was deleted.")
     stack = prepare.stack(paths, _request(options), images_too=False)
-    stack.make_ready()
+    prefix = stack.make_ready().prefix
     stack.destroy()
     images.forget(paths, stack.name)
+    if prefix and (kept := leftovers.of_prefix(prefix)):
+        say(f" ! kept: {leftovers.in_words(kept)}; ./platform destroy --leftovers deletes them, data included")
+    return 0
+
+
+def _destroy_leftovers(paths: Paths, options: argparse.Namespace) -> int:
+    if not options.yes and not sys.stdin.isatty():
+        raise Failure(_NO_TERMINAL)
+    stack = prepare.stack(paths, _request(options), images_too=False)
+    state = stack.make_ready()
+    if state.made:
+        raise Failure(f"This checkout has a state of stack {stack.name}: ./platform destroy deletes what it names.")
+    found = leftovers.deletable(paths, stack.name, stack.plan())
+    if not found:
+        done(f"nothing is left of stack {stack.name}")
+        return 0
+    print(table([("KIND", "NAME", "SINCE"), *((thing.kind, thing.name, since) for thing, since in found.items())]))
+    if not options.yes and not _confirmed(f"Delete these {len(found)} things, with the data on them?"):
+        raise Failure("Nothing was deleted.")
+    leftovers.delete(found)
     return 0
 
 
 def _confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise Failure("destroy asks before it deletes, and there is no terminal to ask on; --yes answers.")
+        raise Failure(_NO_TERMINAL)
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 

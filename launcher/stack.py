@@ -14,6 +14,7 @@ from typing import Any
 from launcher import repair, stack_file
 from launcher.console import Failure, say
 from launcher.explain import cause
+from launcher.state import State
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,26 @@ class Stack:
     own: Path
     environment: Mapping[str, str]
 
-    def make_ready(self) -> bool:
-        """Makes the stack unless it is there, or puts an interrupted update in order; whether the stack is empty."""
+    def make_ready(self) -> State:
+        """Makes the stack unless it is there, or puts an interrupted update in order; the state as it was found."""
         repair.remove_stale_locks(self.own / "state", self.name)
         exported = self._pulumi(["stack", "export"], capture=True)
         if exported.returncode:
             self._checked(["stack", "init", self.name, "--non-interactive"])
-            return True
+            return State({})
         state = json.loads(exported.stdout)
         if repaired := repair.without_pending(state):
             self._checked(["stack", "import", "--force"], stdin=json.dumps(repaired))
-        return not state["deployment"].get("resources")
+        return State(state.get("deployment") or {})
+
+    def state(self, *, secrets: bool = False) -> State:
+        command = ["stack", "export", *(["--show-secrets"] if secrets else [])]
+        return State(json.loads(self._checked(command).stdout).get("deployment") or {})
+
+    def replace_state(self, state: State) -> None:
+        """Takes this for what was made; operations that were interrupted are not part of it."""
+        deployment = {**state.deployment, "pending_operations": []}
+        self._checked(["stack", "import"], stdin=json.dumps({"version": 3, "deployment": deployment}))
 
     def plan(self) -> list[dict[str, Any]]:
         """The steps that an update would take; none when the program fails before, which `up` then explains."""

@@ -1,12 +1,10 @@
-"""The health of every part of a stack, as Docker sees it."""
+"""The health of every part of a stack: Pulumi's state says which there should be, Docker which there are."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from launcher.console import Failure
-from launcher.processes import answer
-
-LABEL = "mlflow-platform.stack"
+from launcher.inventory import Thing
+from launcher.state import State
 
 
 @dataclass(frozen=True)
@@ -15,24 +13,19 @@ class Part:
     state: str
     health: str
     since: str
-
-    @property
-    def well(self) -> bool:
-        return self.state == "running" and self.health in ("healthy", "-")
+    well: bool
 
 
-def parts(stack: str) -> list[Part]:
-    """All containers that carry the stack's label, stopped ones too."""
-    listed = answer(
-        ["docker", "ps", "--all", "--no-trunc", "--filter", f"label={LABEL}={stack}", "--format", "{{json .}}"]
-    )
-    if listed is None:
-        raise Failure("No Docker daemon answers; ./platform up starts one.")
-    return sorted((_part(json.loads(line)) for line in listed.splitlines()), key=lambda part: part.name)
+def parts(stack: str, state: State | None, things: Sequence[Thing]) -> list[Part]:
+    """Every container that the state names, and a network or volume that is missing; without a state, what is there."""
+    if state is None:
+        return [_part(thing) for thing in things if thing.kind == "container" and thing.stack == stack]
+    there = {thing.key: thing for thing in things}
+    found = [_part(there[made.key]) for made in state.made if made.kind == "container" and made.key in there]
+    missing = [made for made in state.made if made.key not in there]
+    names = [made.name if made.kind == "container" else str(made) for made in missing]
+    return sorted([*found, *(Part(name, "missing", "-", "-", well=False) for name in names)], key=lambda p: p.name)
 
 
-def _part(container: dict[str, str]) -> Part:
-    """Docker writes the health in brackets after the time: `Up 3 minutes (healthy)`."""
-    since, _, health = container["Status"].partition(" (")
-    known = {"healthy)": "healthy", "unhealthy)": "unhealthy", "health: starting)": "starting"}
-    return Part(container["Names"], container["State"], known.get(health, "-"), since)
+def _part(thing: Thing) -> Part:
+    return Part(thing.name, thing.state, thing.health, thing.since, thing.well)

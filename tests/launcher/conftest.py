@@ -1,10 +1,14 @@
 """A checkout of its own for every test, with nothing in it and nothing of the machine's."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from launcher.inventory import Thing
 from launcher.paths import Paths
+from tests.launcher.deployment import PROJECT, FakeDocker
 
 
 @pytest.fixture
@@ -28,3 +32,45 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return script
 
     return add
+
+
+@pytest.fixture
+def daemon(programs: Callable[[str, str], Path], tmp_path: Path) -> FakeDocker:
+    def show(things: list[Thing]) -> None:
+        for kind, key in (("container", "Names"), ("network", "Name"), ("volume", "Name")):
+            lines = [
+                {
+                    "ID": thing.id,
+                    key: thing.name,
+                    "State": thing.state,
+                    "Status": "Up 3 minutes (healthy)",
+                    "Labels": f"mlflow-platform.stack={thing.stack},mlflow-platform.prefix={thing.prefix}",
+                }
+                for thing in things
+                if thing.kind == kind
+            ]
+            for line in lines:
+                if kind == "volume":
+                    del line["ID"]
+            (tmp_path / f"listed-{kind}").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+    show([])
+    programs(
+        "docker",
+        f"""echo "$@" >> {tmp_path}/calls
+case "$1 $2" in
+  ps*) cat {tmp_path}/listed-container ;;
+  "network ls") cat {tmp_path}/listed-network ;;
+  "volume ls") cat {tmp_path}/listed-volume ;;
+  *inspect) echo '"2026-11-27T10:20:30.123456789Z"' ;;
+esac""",
+    )
+    return FakeDocker(tmp_path, show)
+
+
+@pytest.fixture
+def checkout(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """One with a project, in which no other backend is set."""
+    (paths.root / "Pulumi.yaml").write_text(PROJECT)
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    return paths

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import apt, base_image, browser, certificates, docker_engine, engines, images, status, toolchain, venv
+from launcher import apt, base_image, browser, certificates, docker_engine, engines, images, toolchain, venv
 from launcher.console import Failure
 from launcher.paths import Paths
 
@@ -238,20 +238,3 @@ def test_the_client_is_installed_again_when_its_entry_points_may_have_changed(pr
         venv.add_client(paths)
         assert len(calls.read_text().splitlines()) == times
     assert calls.read_text().split()[-1] == str(project.parent)
-
-
-def test_health_is_read_from_what_docker_says(programs):
-    lines = [
-        {"Names": "dev-mlflow", "State": "running", "Status": "Up 3 minutes (healthy)"},
-        {"Names": "dev-gateway", "State": "running", "Status": "Up 3 seconds (health: starting)"},
-        {"Names": "dev-minio", "State": "exited", "Status": "Exited (1) 5 minutes ago"},
-        {"Names": "dev-postgres", "State": "running", "Status": "Up 3 minutes"},
-    ]
-    programs("docker", "\n".join(f"echo '{json.dumps(line)}'" for line in lines))
-    found = {part.name: (part.state, part.health, part.well) for part in status.parts("dev")}
-    assert found == {
-        "dev-gateway": ("running", "starting", False),
-        "dev-minio": ("exited", "-", False),
-        "dev-mlflow": ("running", "healthy", True),
-        "dev-postgres": ("running", "-", True),
-    }

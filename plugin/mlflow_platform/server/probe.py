@@ -43,11 +43,12 @@ def bucket(name: str, endpoint: str, region: str) -> None:
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
-    request = AWSRequest("GET", f"{endpoint}/{name}?list-type=2&max-keys=1")
+    url = f"{endpoint}/{name}?list-type=2&max-keys=1"
+    request = AWSRequest("GET", url)
     S3SigV4Auth(Credentials(secret("AWS_ACCESS_KEY_ID"), secret("AWS_SECRET_ACCESS_KEY")), "s3", region).add_auth(
         request
     )
-    _get(request.url, dict(request.headers))
+    _get(url, dict(request.headers))
 
 
 def signing_keys(realm: str) -> None:

@@ -1,0 +1,68 @@
+"""What Docker has of all stacks of this program, by their labels; found in some 50 ms."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from launcher.console import Failure
+from launcher.processes import answer
+from launcher.state import PREFIX_LABEL, Kind
+
+_STACK_LABEL = "mlflow-platform.stack"
+_HEALTH = {"healthy)": "healthy", "unhealthy)": "unhealthy", "health: starting)": "starting"}
+_LISTS: dict[Kind, list[str]] = {
+    "container": ["ps", "--all", "--no-trunc"],
+    "network": ["network", "ls", "--no-trunc"],
+    "volume": ["volume", "ls"],
+}
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A container, network or volume that is there; `state`, `health` and `since` are a container's."""
+
+    kind: Kind
+    id: str
+    name: str
+    stack: str
+    prefix: str
+    state: str = "running"
+    health: str = "-"
+    since: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.kind, self.id
+
+    @property
+    def well(self) -> bool:
+        return self.state == "running" and self.health in ("healthy", "-")
+
+
+def things() -> list[Thing]:
+    """Everything that carries the program's labels, stopped containers too, by kind and name."""
+    with ThreadPoolExecutor(len(_LISTS)) as pool:
+        found = [thing for listed in pool.map(_listed, _LISTS) for thing in listed]
+    return sorted(found, key=lambda thing: (thing.kind, thing.name))
+
+
+def _listed(kind: Kind) -> list[Thing]:
+    return list(_things(kind))
+
+
+def _things(kind: Kind) -> Iterator[Thing]:
+    listed = answer(["docker", *_LISTS[kind], "--filter", f"label={PREFIX_LABEL}", "--format", "{{json .}}"])
+    if listed is None:
+        raise Failure("No Docker daemon answers; ./platform up starts one.")
+    for line in listed.splitlines():
+        found = json.loads(line)
+        labels = dict(label.partition("=")[::2] for label in found["Labels"].split(","))
+        name = found.get("Names") or found["Name"]
+        whose = labels.get(_STACK_LABEL, ""), labels[PREFIX_LABEL]
+        if kind == "container":
+            # Docker writes the health in brackets after the time: `Up 3 minutes (healthy)`.
+            since, _, health = found["Status"].partition(" (")
+            yield Thing(kind, found["ID"], name, *whose, found["State"], _HEALTH.get(health, "-"), since)
+        else:
+            yield Thing(kind, found.get("ID", name), name, *whose)

@@ -1,0 +1,138 @@
+"""What `up` promises, asked as its users would: every public address, and whether MLflow reaches what it needs."""
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from launcher import inventory
+from launcher.console import Failure, done, duration, say
+from launcher.state import Made, State
+
+_WITHIN = 60.0  # seconds, for what has just been started
+_ANSWER = 5.0
+_PAUSE = 1.0
+_MLFLOW = "mlflow"  # the container's resource in the program
+# Names are looked up here; no proxy of the environment stands between, and a redirect is an answer.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Question:
+    """`ask` says what is wrong, or None; `look` is the resource whose log says more."""
+
+    what: str
+    ask: Callable[[], str | None]
+    look: str
+
+
+def until_all_answer(stack: str, state: State, within: float = _WITHIN) -> None:
+    """Returns at once where all is well; else asks again for a while, and fails with the first that is not."""
+    questions = list(_questions(state))
+    deadline = time.monotonic() + within
+    waiting = False
+    with ThreadPoolExecutor(len(questions) or 1) as pool:
+        while True:
+            reasons = pool.map(lambda question: question.ask(), questions)
+            wrong = [(question, reason) for question, reason in zip(questions, reasons, strict=True) if reason]
+            if not wrong:
+                break
+            if time.monotonic() > deadline:
+                raise Failure(_sentence(stack, state, *wrong[0], within))
+            if not waiting:
+                say(f"   waiting for an answer of {', '.join(question.what for question, _ in wrong)} ...")
+                waiting = True
+            time.sleep(_PAUSE)
+    done("MLflow, Keycloak, S3 and MinIO's console answer; MLflow reaches its databases, bucket and Keycloak's keys")
+
+
+def _sentence(stack: str, state: State, question: Question, reason: str, within: float) -> str:
+    name = next((made.name for made in state.made if (made.kind, made.resource) == ("container", question.look)), "")
+    log = f"docker logs {name} and " if name else ""
+    return (
+        f"Stack {stack} was made, but after {duration(within)} {question.what} is not well: {reason}; "
+        f"{log}./platform status say more."
+    )
+
+
+def _questions(state: State) -> Iterator[Question]:
+    out, containers = state.outputs, [made for made in state.made if made.kind == "container"]
+    yield Question("every container", lambda: _unwell(containers), "")
+    if url := out.get("mlflow_tracking_uri"):
+        yield Question(f"MLflow ({url})", lambda: _http(f"{url}/health", lambda status, body: status == 200), _MLFLOW)
+    if issuer := out.get("oidc_issuer_url"):
+        config = f"{issuer}/.well-known/openid-configuration"
+        yield Question(
+            f"Keycloak ({out.get('keycloak_url')})",
+            lambda: _http(config, lambda status, body: json.loads(body)["issuer"] == issuer),
+            "keycloak",
+        )
+    if s3 := out.get("s3_endpoint_url"):
+        bucket = f"{s3}/{out.get('artifact_bucket')}/"
+        yield Question(f"S3 ({s3})", lambda: _http(bucket, lambda status, body: b"AccessDenied" in body), "minio-1")
+    if console := out.get("minio_console_url"):
+        login = f"{console}/api/v1/login"
+        yield Question(
+            f"MinIO's console ({console})",
+            lambda: _http(
+                login, lambda status, body: bool(json.loads(body)["redirectRules"]), "offers no login by Keycloak"
+            ),
+            "minio-1",
+        )
+    if mlflow := next((made for made in containers if made.resource == _MLFLOW), None):
+        yield Question("MLflow's databases, bucket and keys", partial(_inside, mlflow), _MLFLOW)
+
+
+def _http(
+    url: str, right: Callable[[int, bytes], bool], otherwise: str = "answers otherwise than it should"
+) -> str | None:
+    """What is wrong with the answer to a GET of somebody who is not logged in."""
+    try:
+        try:
+            with _direct.open(url, timeout=_ANSWER) as response:
+                status, body = response.status, response.read()
+        except urllib.error.HTTPError as refusal:
+            status, body = refusal.code, refusal.read()
+    except (OSError, ValueError) as error:  # URLError is an OSError; ValueError is no HTTP
+        return f"{url} does not answer ({getattr(error, 'reason', None) or error})"
+    try:
+        return None if right(status, body) else f"{url} {otherwise} (status {status})"
+    except (ValueError, LookupError, TypeError):
+        return f"{url} answers with status {status}"
+
+
+def _unwell(containers: list[Made]) -> str | None:
+    there = {thing.key: thing for thing in inventory.things()}
+    for made in containers:
+        thing = there.get(made.key)
+        if thing is None:
+            return f"{made.name} has vanished from Docker"
+        if thing.health == "unhealthy":
+            return (
+                f"{made.name} is unhealthy, and Docker's restart policy restarts only what ends by itself "
+                f"(docker restart {made.name})"
+            )
+        if not thing.well:
+            return f"{made.name} is {thing.state if thing.state != 'running' else thing.health}"
+    return None
+
+
+def _inside(mlflow: Made) -> str | None:
+    """What MLflow's own container says that it does not reach."""
+    command = ["docker", "exec", mlflow.id, "python", "-m", "mlflow_platform.server.probe"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=4 * _ANSWER, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{mlflow.name} does not say within {duration(4 * _ANSWER)} what it reaches"
+    try:
+        found: dict[str, Any] = json.loads(asked.stdout)
+    except ValueError:
+        said = (asked.stderr or asked.stdout).strip().rpartition("\n")[2]
+        return f"{mlflow.name} cannot be asked what it reaches ({said})"
+    return next((f"MLflow does not reach {what}: {reason}" for what, reason in found.items() if reason), None)
