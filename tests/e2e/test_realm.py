@@ -73,3 +73,75 @@ def test_a_group_that_is_only_called_like_a_team_gives_no_rights(platform: Platf
             assert platform.ask(token, "POST", "/api/2.0/mlflow-platform/session").status_code == 403
         finally:
             administrator.delete(place)
+
+
+# What was published against Keycloak: most of it needs a feature, and these are the features that are off here.
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        "urn:ietf:params:oauth:grant-type:token-exchange",  # CVE-2026-96460: tokens renewed for ever
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",  # CVE-2026-1486, CVE-2026-1609: for who is disabled
+        "urn:ietf:params:oauth:grant-type:uma-ticket",  # CVE-2026-4636, CVE-2026-74909: others' resources
+        "urn:openid:params:grant-type:ciba",  # CVE-2026-9798, CVE-2026-16103: past a lockout
+    ],
+)
+def test_a_token_buys_no_other(platform: Platform, grant: str):
+    client = platform.outputs["service_clients"]["ci"]
+    token = granted(platform, **client, grant_type="client_credentials").json()["access_token"]
+    platform.handed_out |= {client["client_secret"], token}
+    what = {
+        "subject_token": token,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        "assertion": token,
+        "audience": "mlflow",
+        "auth_req_id": token,
+    }
+    answer = granted(platform, **client, grant_type=grant, **what)
+    assert answer.status_code in (400, 401), answer.text
+    assert "access_token" not in answer.json()
+
+
+def test_nobody_registers_a_client_or_reads_ones_secret(platform: Platform):
+    """CVE-2026-9803, CVE-2026-1180, CVE-2026-96547, CVE-2026-97367, CVE-2026-109081, CVE-2026-89298."""
+    url = f"{platform.outputs['oidc_issuer_url']}/clients-registrations"
+    for credentials in ("", "Bearer", f"Bearer {platform.token('dev')}", f"Bearer {platform.token('ada')}"):
+        headers = {"Authorization": credentials}
+        for kind, client in (("openid-connect", {"redirect_uris": ["http://x/"]}), ("default", {"clientId": "x"})):
+            made = httpx.post(f"{url}/{kind}", json=client, headers=headers, timeout=30, trust_env=False)
+            assert made.status_code in (401, 403), (kind, credentials[:6], made.text)
+            read = httpx.get(f"{url}/{kind}/mlflow", headers=headers, timeout=30, trust_env=False)
+            assert read.status_code in (401, 403), (kind, credentials[:6], read.text)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "login-actions/reset-credentials?client_id=mlflow&tab_id=x",  # CVE-2026-18963: others' passwords
+        "protocol/openid-connect/registrations?client_id=mlflow&response_type=code",
+        "protocol/saml?SAMLRequest=fZA%3D",  # CVE-2026-7307, CVE-2026-18212
+        "protocol/saml?%53AMLResponse=fZA%3D",  # CVE-2026-117691: unsigned answers
+        "broker/any/login",  # CVE-2026-97175, CVE-2026-2603: accounts of another provider
+        "protocol;x/openid-connect/auth",
+    ],
+)
+def test_there_is_no_other_way_to_an_account(platform: Platform, path: str):
+    answer = httpx.get(f"{platform.outputs['oidc_issuer_url']}/{path}", timeout=30, trust_env=False)
+    assert answer.status_code in (400, 404), answer.text[:200]
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "http://127.0.0.1.example/callback",
+        "http://127.0.0.1@example/callback",
+        "http://127.0.0.1:80@example/callback",
+        "http://127.0.0.1/callback/../other",
+        "http://127.0.0.1/callback?state=x",  # CVE-2026-9689
+        "http://127.0.0.1/callback#code=x",
+    ],
+)
+def test_a_code_goes_to_ones_own_machine_alone(platform: Platform, elsewhere: str):
+    """CVE-2026-3872, CVE-2026-7504."""
+    assert login_page(platform, "mlflow-client", elsewhere).status_code == 400
