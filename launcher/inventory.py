@@ -1,11 +1,13 @@
 """What Docker has of all stacks of this program, by their labels; found in some 50 ms."""
 
 import json
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from launcher.console import Failure
+from launcher.explain import cause
 from launcher.processes import answer
 from launcher.state import PREFIX_LABEL, Kind
 
@@ -66,3 +68,11 @@ def _things(kind: Kind) -> Iterator[Thing]:
             yield Thing(kind, found["ID"], name, *whose, found["State"], _HEALTH.get(health, "-"), since)
         else:
             yield Thing(kind, found.get("ID", name), name, *whose)
+
+
+def do(what: str, arguments: Sequence[str]) -> None:
+    """Runs docker; a refusal is an error that says what could not be done, and why."""
+    done = subprocess.run(["docker", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().removeprefix("Error response from daemon: ")
+        raise Failure(f"cannot {what}: {cause(said) or said}")

@@ -11,7 +11,7 @@ from launcher.paths import Paths
 from launcher.processes import answer
 from launcher.state import Kind, on_disk, prefixes
 
-_KINDS: tuple[Kind, ...] = ("container", "volume", "network")
+_KINDS: tuple[Kind, ...] = ("container", "volume", "network")  # containers first, since they use the others
 _CREATED = {"container": "{{json .Created}}", "network": "{{json .Created}}", "volume": "{{json .CreatedAt}}"}
 _REMOVE = {"container": ["rm", "--force", "--volumes"], "network": ["network", "rm"], "volume": ["volume", "rm"]}
 
@@ -29,10 +29,10 @@ def refuse(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]], begun: C
         raise Failure(_prefix_taken(stack, prefix, other))
     option = "" if stack == "dev" else f" --stack {stack}"
     raise Failure(
-        f"Docker has {in_words(found)} (since {min(_since(found).values())}), of a stack that this checkout has no "
-        f"state of: bring its state and passphrase (.platform/ of the checkout that made it), or delete what is left, "
-        f"data included, with ./platform destroy{option} --leftovers, or choose another prefix (and other ports, if it "
-        f"runs) in Pulumi.{stack}.yaml; nothing was changed."
+        f"Docker has parts of a stack that this checkout has no state of ({in_words(found)}; since "
+        f"{min(_since(found).values())}): bring its state and passphrase (.platform/ of the checkout that made it), or "
+        f"delete what is left, data included, with ./platform destroy{option} --leftovers, or choose another prefix "
+        f"(and other ports, if it runs) in Pulumi.{stack}.yaml; nothing was changed."
     )
 
 
@@ -47,14 +47,13 @@ def deletable(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]]) -> di
     if other := _of_another_stack(paths, stack, found):
         raise Failure(_prefix_taken(stack, prefix, other))
     since = _since(found)
-    return {thing: since[thing] for kind in reversed(_KINDS) for thing in found if thing.kind == kind}
+    return {thing: since[thing] for kind in _KINDS for thing in found if thing.kind == kind}
 
 
 def delete(found: Iterable[Thing]) -> None:
-    """Containers first, since they use the others; the first refusal ends it."""
-    for thing in sorted(found, key=lambda thing: _KINDS.index(thing.kind)):
-        if answer(["docker", *_REMOVE[thing.kind], thing.id]) is None:
-            raise Failure(f"Docker does not delete {thing.kind} {thing.name}: something else uses it (docker inspect).")
+    """In this order; the first refusal ends it."""
+    for thing in found:
+        inventory.do(f"delete {thing.kind} {thing.name}", [*_REMOVE[thing.kind], thing.id])
         say(f" ✓ deleted {thing.kind} {thing.name}")
 
 
@@ -64,11 +63,11 @@ def of_prefix(prefix: str) -> list[Thing]:
 
 def in_words(found: Iterable[Thing]) -> str:
     """
-    >>> in_words([Thing("volume", "a-b", "a-b", "s", "a"), Thing("volume", "a-c", "a-c", "s", "a")])
-    'volumes a-b, a-c'
+    >>> in_words([Thing("volume", "a-b", "a-b", "s", "a"), Thing("container", "1", "a-c", "s", "a")])
+    'container a-c; volume a-b'
     """
     names = {kind: [thing.name for thing in found if thing.kind == kind] for kind in _KINDS}
-    return " and ".join(f"{kind}{'s' * (len(some) > 1)} {', '.join(some)}" for kind, some in names.items() if some)
+    return "; ".join(f"{kind}{'s' * (len(some) > 1)} {', '.join(some)}" for kind, some in names.items() if some)
 
 
 def _prefix(plan: Sequence[Mapping[str, Any]]) -> str | None:

@@ -4,14 +4,12 @@ A stopped part is started. One that vanished is forgotten by the state, and so m
 volume that vanished (databases, a realm, a bucket), since no server has it any more.
 """
 
-import subprocess
 import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from launcher import inventory
 from launcher.console import Failure, duration, say, step
-from launcher.explain import cause
 from launcher.inventory import Thing
 from launcher.stack import Stack
 from launcher.state import Made, State
@@ -57,8 +55,8 @@ def _forget_with_what_was_there(
         say(f" ! the data on {made} have vanished with it{also}: they begin anew, empty")
     for made in anew:
         if made.kind == "container" and made.key in there:  # it holds no data, and what it was started with is gone
-            _docker("remove", ["stop", "--time", "20", made.id], made.name)
-            _docker("remove", ["rm", "--force", "--volumes", made.id], made.name)
+            inventory.do(f"stop {made}", ["stop", "--time", "20", made.id])
+            inventory.do(f"remove {made}", ["rm", "--force", "--volumes", made.id])
     stack.replace_state(state.without(lost | {made.urn for made in anew}))
     return anew
 
@@ -139,7 +137,7 @@ def _start(stopped: Sequence[Thing]) -> None:
     names = ", ".join(thing.name for thing in stopped)
     with step(f"start what was stopped: {names}"):
         for thing in stopped:
-            _docker("start", [_BEGINS[thing.state], thing.id], thing.name)
+            inventory.do(f"start container {thing.name}", [_BEGINS[thing.state], thing.id])
         deadline = time.monotonic() + _HEALTHY_WITHIN
         while waiting := _unwell({thing.id for thing in stopped}):
             if time.monotonic() > deadline:
@@ -152,13 +150,6 @@ def _start(stopped: Sequence[Thing]) -> None:
 
 def _unwell(ids: Collection[str]) -> list[str]:
     return [thing.name for thing in inventory.things() if thing.id in ids and not thing.well]
-
-
-def _docker(verb: str, arguments: Sequence[str], name: str) -> None:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip()
-        raise Failure(f"cannot {verb} container {name}: {cause(said) or said}")
 
 
 def _listed(parts: Sequence[Made]) -> str:

@@ -22,7 +22,7 @@ def test_what_is_left_of_a_stack_without_a_state_is_named_with_the_ways_on(daemo
     with pytest.raises(Failure) as refused:
         leftovers.refuse(checkout, "dev", PLAN, set())
     said = str(refused.value)
-    assert "container p-mlflow and volume p-postgres (since 2026-11-27 " in said
+    assert "(container p-mlflow; volume p-postgres; since 2026-11-27 " in said
     assert "passphrase" in said and "./platform destroy --leftovers" in said and "prefix" in said
     assert "q-mlflow" not in said and "pp-data" not in said
     assert {call.split()[1] for call in daemon.calls()} == {"inspect"}
