@@ -1,7 +1,9 @@
 """The platform as a stack of its own: the real program under the real CLI, with state and settings in a folder."""
 
 import json
+import os
 import secrets
+import shutil
 import socket
 import subprocess
 from collections import Counter
@@ -18,6 +20,7 @@ from pulumi.automation.events import EngineEvent
 ROOT = Path(__file__).parents[2]
 PROJECT = "mlflow-platform"
 _PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "images", "plugin")
+_LAUNCHER = ("offline", "requirements", ".venv")
 _PORTS = ("mlflow", "keycloak", "s3", "console", "admin_postgres", "admin_keycloak", "admin_minio")
 
 
@@ -53,6 +56,26 @@ class Stack:
                     "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
                 }
             ),
+        )
+
+    def platform(self, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs `./platform` on this stack, in a checkout of its own with this stack's state and settings."""
+        program = self.backend.parent / "program"
+        if not (program / "platform").exists():
+            for part in _LAUNCHER:
+                (program / part).symlink_to(ROOT / part)
+            shutil.copytree(ROOT / "launcher", program / "launcher")  # which finds the checkout by where it lies
+            shutil.copy2(ROOT / "platform", program)
+        own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
+        return subprocess.run(
+            ["./platform", command, "--stack", self.name, *arguments],
+            cwd=program,
+            env={**os.environ, **own, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
         )
 
     def up(self) -> Counter[str]:
