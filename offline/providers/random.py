@@ -9,13 +9,13 @@ from .base import CheckError, Prop, ResourceType, StandIn, serve
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 
 
-class RandomPassword(ResourceType):
-    """random:index/randomPassword:RandomPassword; the id is always "none", an import names the password itself.
+class RandomString(ResourceType):
+    """random:index/randomString:RandomString; the id is the text itself, which is no secret.
 
-    Source: internal/provider/resource_password.go and internal/random/string.go of hashicorp/terraform-provider-random.
+    Source: internal/provider/resource_string.go and internal/random/string.go of hashicorp/terraform-provider-random.
     """
 
-    token = "random:index/randomPassword:RandomPassword"
+    token = "random:index/randomString:RandomString"
     properties = {
         "length": Prop(int, required=True, replaces=True),
         "lower": Prop(bool, implied=True, replaces=True),
@@ -29,8 +29,7 @@ class RandomPassword(ResourceType):
         "minSpecial": Prop(int, implied=0, replaces=True),
         "overrideSpecial": Prop(str, replaces=True),
         "keepers": Prop(dict, of=str, replaces=True),
-        "result": Prop(str, output=True, secret=True),
-        "bcryptHash": Prop(str, output=True, secret=True),
+        "result": Prop(str, output=True),
     }
     meta = '{"schema_version":"3"}'
 
@@ -41,39 +40,61 @@ class RandomPassword(ResourceType):
         return inputs
 
     def create(self, client: Any, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        return "none", _outputs(inputs, _password(inputs))
+        made = _characters(inputs)
+        return self._id(made), self._outputs(inputs, made)
 
     def read(self, client: Any, id: str, state: dict[str, Any]) -> dict[str, Any]:
-        return state or {**_outputs({"length": len(id)}, id), "id": "none"}
+        return state or {**self._outputs({"length": len(id)}, id), "id": self._id(id)}
 
     def delete(self, client: Any, id: str, state: dict[str, Any]) -> None:
         pass
 
+    def _id(self, result: str) -> str:
+        return result
 
-def _outputs(inputs: dict[str, Any], password: str) -> dict[str, Any]:
-    import bcrypt  # takes a while to load, and only a new password needs it
+    def _outputs(self, inputs: dict[str, Any], result: str) -> dict[str, Any]:
+        implied = {
+            "lower": True,
+            "upper": True,
+            "special": True,
+            "numeric": True,
+            "overrideSpecial": None,
+            "keepers": None,
+        }
+        minimums = {"minLower": 0, "minUpper": 0, "minNumeric": 0, "minSpecial": 0}
+        numeric = _numeric(inputs)
+        return {**implied, **minimums, **inputs, "numeric": numeric, "number": numeric, "result": result}
 
-    implied = {"lower": True, "upper": True, "special": True, "numeric": True, "overrideSpecial": None, "keepers": None}
-    minimums = {"minLower": 0, "minUpper": 0, "minNumeric": 0, "minSpecial": 0}
-    numeric = _numeric(inputs)
-    # bcrypt reads 72 bytes, and newer libraries refuse more than that
-    hashed = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(10)).decode()
-    return {
-        **implied,
-        **minimums,
-        **inputs,
-        "numeric": numeric,
-        "number": numeric,
-        "result": password,
-        "bcryptHash": hashed,
+
+class RandomPassword(RandomString):
+    """random:index/randomPassword:RandomPassword; the id is always "none", an import names the password itself.
+
+    Source: internal/provider/resource_password.go of hashicorp/terraform-provider-random.
+    """
+
+    token = "random:index/randomPassword:RandomPassword"
+    properties = {
+        **RandomString.properties,
+        "result": Prop(str, output=True, secret=True),
+        "bcryptHash": Prop(str, output=True, secret=True),
     }
+
+    def _id(self, result: str) -> str:
+        return "none"
+
+    def _outputs(self, inputs: dict[str, Any], result: str) -> dict[str, Any]:
+        import bcrypt  # takes a while to load, and only a new password needs it
+
+        # bcrypt reads 72 bytes, and newer libraries refuse more than that
+        hashed = bcrypt.hashpw(result.encode()[:72], bcrypt.gensalt(10)).decode()
+        return {**super()._outputs(inputs, result), "bcryptHash": hashed}
 
 
 def _numeric(inputs: dict[str, Any]) -> bool:
     return inputs.get("numeric", inputs.get("number", True))
 
 
-def _password(inputs: dict[str, Any]) -> str:
+def _characters(inputs: dict[str, Any]) -> str:
     """As many characters of each set as asked for, the rest from all allowed sets, in random order."""
     sets = {
         "Lower": (string.ascii_lowercase, inputs.get("lower", True)),
@@ -83,7 +104,7 @@ def _password(inputs: dict[str, Any]) -> str:
     }
     allowed = "".join(characters for characters, wanted in sets.values() if wanted)
     if not allowed:
-        raise CheckError("special", "a password needs at least one of 'lower', 'upper', 'numeric' and 'special'")
+        raise CheckError("special", "it needs at least one of 'lower', 'upper', 'numeric' and 'special'")
     chosen = [
         secrets.choice(characters) for name, (characters, _) in sets.items() for _ in range(inputs.get(f"min{name}", 0))
     ]
@@ -92,7 +113,7 @@ def _password(inputs: dict[str, Any]) -> str:
     return "".join(chosen)
 
 
-PROVIDER = StandIn("random", "4.21.4", [RandomPassword()])
+PROVIDER = StandIn("random", "4.21.4", [RandomPassword(), RandomString()])
 
 if __name__ == "__main__":
     serve(PROVIDER)

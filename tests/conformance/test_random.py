@@ -1,5 +1,7 @@
 """The random stand-in: it needs no server, so its life is checked by hand."""
 
+import re
+
 import pytest
 
 from offline.providers.random import PROVIDER
@@ -7,6 +9,7 @@ from offline.providers.random import PROVIDER
 from .harness import Plugin, Refused
 
 PASSWORD = "random:index/randomPassword:RandomPassword"
+STRING = "random:index/randomString:RandomString"
 
 
 @pytest.fixture
@@ -21,6 +24,20 @@ def test_a_password_has_its_length_and_characters_and_is_secret(plugin: Plugin):
     assert made.outputs["result"].isalnum()
     assert sum(character.isupper() for character in made.outputs["result"]) >= 30
     assert made.secrets == {"result", "bcryptHash"}
+
+
+def test_a_string_is_its_own_id_and_no_secret(plugin: Plugin):
+    made = plugin.create(STRING, {"length": 20, "lower": False, "special": False})
+    assert made.id == made.outputs["result"]
+    assert re.fullmatch(r"[A-Z0-9]{20}", made.id)
+    assert made.secrets == set()
+    assert "bcryptHash" not in made.outputs
+    assert plugin.diff(made, {"length": 20, "lower": False, "special": False}).kind == "none"
+    assert plugin.diff(made, {"length": 20, "special": False}).kind == "replace"
+    assert plugin.refresh(made) == made
+    found = plugin.imported(STRING, "known")
+    assert found is not None
+    assert (found.id, found.outputs["result"], found.inputs) == ("known", "known", {"length": 5})
 
 
 def test_special_characters_can_be_chosen(plugin: Plugin):
