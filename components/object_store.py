@@ -9,14 +9,13 @@ import pulumi_minio as minio
 from pulumi import Input, Output, ResourceOptions
 
 from components.network import Network, ServiceArgs
-from components.passwords import password
+from components.passwords import access_key, password
 from components.policies import bucket_policy
 from components.realm import Client
 
 _S3 = 9000
 _CONSOLE = 9001
-_ROOT = "root-admin"
-_TRACKING_USER = "mlflow-server"
+_TRACKING = "mlflow-server"
 _SECRETS_FILE = "/run/secrets/minio.env"
 
 
@@ -44,7 +43,7 @@ class ObjectStoreArgs:
 class Access:
     """MLflow's own way in: a user with a policy for the artifact bucket and nothing else."""
 
-    access_key: str
+    access_key: Output[str]
     secret_key: Output[str]  # secret
 
 
@@ -58,13 +57,13 @@ class ObjectStore(pulumi.ComponentResource):
     bucket: Output[str]
     """The artifact bucket; resolves once it keeps versions and every policy is there."""
     tracking: Access
-    root: dict[str, Input[str]]
+    root: dict[str, Output[str]]
     """MinIO's root: user and password (secret); for Pulumi and for emergencies."""
 
     def __init__(self, name: str, args: ObjectStoreArgs, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:ObjectStore", name, None, opts)
         self._name = name
-        self.root = {"user": _ROOT, "password": password(f"{name}-root", self)}
+        self.root = {"user": access_key(f"{name}-root", self), "password": password(f"{name}-root", self)}
         nodes = [f"{name}-{number}" for number in range(1, args.nodes + 1)]
         servers = [self._server(number, node, args) for number, node in enumerate(nodes)]
         self.s3 = f"{name}:{_S3}"
@@ -132,7 +131,7 @@ class ObjectStore(pulumi.ComponentResource):
         """A file, so that `docker inspect` does not show what is in it."""
         return Output.format(
             "MINIO_ROOT_USER={0}\nMINIO_ROOT_PASSWORD={1}\nMINIO_IDENTITY_OPENID_CLIENT_SECRET_KEYCLOAK={2}\n",
-            _ROOT,
+            self.root["user"],
             self.root["password"],
             console_client.secret,
         )
@@ -141,7 +140,7 @@ class ObjectStore(pulumi.ComponentResource):
         return minio.Provider(
             f"{self._name}-admin",
             minio_server=f"127.0.0.1:{args.admin_port}",
-            minio_user=_ROOT,
+            minio_user=self.root["user"],
             minio_password=self.root["password"],
             minio_region=args.region,
             minio_ssl=False,  # over loopback
@@ -165,10 +164,9 @@ class ObjectStore(pulumi.ComponentResource):
 
     def _tracking_user(self, bucket: str) -> Access:
         """A user with an attached policy: an inline policy of a service account can be escaped (CVE-2025-62506)."""
-        secret = password(f"{self._name}-{_TRACKING_USER}", self)
-        policy = self._policy(_TRACKING_USER, bucket_policy(bucket, "write"))
-        user = minio.IamUser(f"{self._name}-{_TRACKING_USER}", name=_TRACKING_USER, secret=secret, opts=self._on_server)
-        minio.IamUserPolicyAttachment(
-            f"{self._name}-{_TRACKING_USER}", user_name=user.name, policy_name=policy.name, opts=self._on_server
-        )
-        return Access(access_key=_TRACKING_USER, secret_key=secret)
+        name = f"{self._name}-{_TRACKING}"
+        key, secret = access_key(name, self), password(name, self)
+        policy = self._policy(_TRACKING, bucket_policy(bucket, "write"))
+        user = minio.IamUser(name, name=key, secret=secret, opts=self._on_server)
+        minio.IamUserPolicyAttachment(name, user_name=user.name, policy_name=policy.name, opts=self._on_server)
+        return Access(access_key=key, secret_key=secret)

@@ -81,6 +81,8 @@ class Servers(pulumi.runtime.Mocks):
 
     def _computed(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
         match args.typ.split(":")[-1]:
+            case "RandomString":
+                return {"result": f"KEY-{args.name.upper()}"}
             case "RandomPassword":
                 return {"result": pulumi.Output.secret(f"made-up-{args.name}")}
             case "Client":

@@ -55,6 +55,17 @@ def test_every_password_is_long_and_needs_no_quoting(dev: Graph):
     assert {(password.inputs["length"], password.inputs["special"]) for password in passwords} == {(32, False)}
 
 
+def test_nobody_guesses_an_access_keys_name(dev: Graph):
+    """For a server that took a key's name for its signature, they were all that a forgery needed."""
+    (user,) = dev.of(":IamUser")
+    root, service = dev.the("pulumi:providers:minio", "minio-admin").inputs["minioUser"], user.inputs["name"]
+    assert (root, service) == ("KEY-MINIO-ROOT", "KEY-MINIO-MLFLOW-SERVER")
+    assert f"MINIO_ROOT_USER={root}\n" in dev.upload("minio-1", "/run/secrets/minio.env")
+    assert f"AWS_ACCESS_KEY_ID={service}\n" in dev.upload("mlflow", "/run/secrets/mlflow.env")
+    for made in dev.of(":RandomString"):
+        assert (made.inputs["length"], made.inputs["lower"], made.inputs["special"]) == (20, False, False)
+
+
 @pytest.mark.parametrize(
     ("output", "secret"),
     [
