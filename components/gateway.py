@@ -7,6 +7,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import Input, ResourceOptions
 
+from components import s3_door
 from components.network import Network, ServiceArgs
 
 _HEALTH = "127.0.0.1:8000"
@@ -77,7 +78,11 @@ http {{
     proxy_set_header Forwarded "";
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Connection $connection_upgrade;
+{dropped_headers}
+    proxy_headers_hash_max_size 2048;  # for so many names
+    proxy_headers_hash_bucket_size 128;
 
+{s3_rules}
     server {{
         listen {health};
         access_log off;
@@ -170,11 +175,16 @@ class Gateway(pulumi.ComponentResource):
         sites = [
             _SITE.format(port=5000, upstream=args.tracking, guard=_CLOSED.format(path=args.tracking_closed)),
             _SITE.format(port=8080, upstream=args.identity, guard=""),
-            _SITE.format(port=9000, upstream=args.s3, guard=""),
+            _SITE.format(port=9000, upstream=args.s3, guard=s3_door.locations(args.s3)),
             _STICKY.format(shares=_shares(args.consoles)),
             _SITE.format(port=9001, upstream="$console", guard=_OWN_PAGES_ONLY.format()),
         ]
-        return _CONFIGURATION.format(health=_HEALTH, sites="\n".join(sites))
+        return _CONFIGURATION.format(
+            health=_HEALTH,
+            dropped_headers=s3_door.dropped_headers(),
+            s3_rules=s3_door.rules(),
+            sites="\n".join(sites),
+        )
 
 
 def _shares(servers: Sequence[str]) -> str:
