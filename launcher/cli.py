@@ -154,10 +154,12 @@ def destroy(paths: Paths, options: argparse.Namespace) -> int:
     if not options.yes and not _confirmed(f"Delete stack {options.stack} with everything in it?"):
         raise Failure("Nothing was deleted.")
     stack = prepare.stack(paths, _request(options), images_too=False)
-    prefix = stack.make_ready().prefix
+    state = stack.make_ready()
+    if state.made:
+        mend.for_destroy(stack, state, inventory.things())
     stack.destroy()
     images.forget(paths, stack.name)
-    if prefix and (kept := leftovers.of_prefix(prefix)):
+    if (prefix := state.prefix) and (kept := leftovers.of_prefix(prefix)):
         say(f" ! kept: {leftovers.in_words(kept)}; ./platform destroy --leftovers deletes them, data included")
     return 0
 

@@ -6,15 +6,13 @@ volume that vanished (databases, a realm, a bucket), since no server has it any 
 
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
 
-from launcher import inventory
+from launcher import inventory, losses
 from launcher.console import Failure, duration, say, step
 from launcher.inventory import Thing
 from launcher.stack import Stack
 from launcher.state import Made, State
 
-_PROVIDER = "pulumi:providers:"
 _BEGINS = {"exited": "start", "created": "start", "paused": "unpause"}
 _HEALTHY_WITHIN = 180.0
 
@@ -30,12 +28,27 @@ def mend(stack: Stack, state: State, things: Sequence[Thing], *, accept_loss: bo
     _start([thing for thing in stopped if thing.state in _BEGINS])
 
 
+def for_destroy(stack: Stack, state: State, things: Sequence[Thing]) -> None:
+    """Starts what was stopped, since its server is asked to delete; forgets what no server can be asked about."""
+    there = {thing.key: thing for thing in things}
+    vanished = [made for made in state.made if made.key not in there]
+    networks = {made.name for made in vanished if made.kind == "network"}
+    gone = {made.urn for made in state.made if made in vanished or _joins(state, made, networks)}
+    lost = losses.lived_on(state, gone, servers=gone)
+    if vanished:
+        say(f" ! {_listed(vanished)} {_has(vanished)} vanished from Docker")
+        in_docker = {made.urn for made in state.made if made not in vanished}
+        stack.replace_state(state.without((lost | gone) - in_docker))
+    reachable = [there[made.key] for made in state.made if made.urn not in lost | gone]
+    _start([thing for thing in reachable if thing.state in _BEGINS])
+
+
 def _forget_with_what_was_there(
     stack: Stack, state: State, vanished: list[Made], there: dict[tuple[str, str], Thing], accept_loss: bool
 ) -> list[Made]:
     """The parts that are to be made anew, which neither Docker nor the state has any more."""
     volumes = [made for made in vanished if made.kind == "volume"]
-    lost = lived_on(state, {made.urn for made in volumes})
+    lost = losses.lived_on(state, {made.urn for made in volumes})
     data = [made for made in volumes if made.urn in lost]
     if any(made.kept for made in data) and not accept_loss:
         raise Failure(
@@ -50,7 +63,7 @@ def _forget_with_what_was_there(
     for made in vanished:
         say(f" ! {made} has vanished from Docker; it is made anew")
     for made in data:
-        servers = sorted({kind for urn in lost if (kind := _kept_by(urn))})
+        servers = sorted({kind for urn in lost if (kind := losses.kept_by(urn))})
         also = f", and so have the things that {' and '.join(servers)} had on it" if servers else ""
         say(f" ! the data on {made} have vanished with it{also}: they begin anew, empty")
     for made in anew:
@@ -59,56 +72,6 @@ def _forget_with_what_was_there(
             inventory.do(f"remove {made}", ["rm", "--force", "--volumes", made.id])
     stack.replace_state(state.without(lost | {made.urn for made in anew}))
     return anew
-
-
-def lived_on(state: State, volumes: Collection[str]) -> set[str]:
-    """URNs of these volumes and of all that was on them alone; a server that has other volumes left is not empty.
-
-    A container without volumes (Keycloak, MLflow) has its data where it depends on; what a provider manages is in the
-    containers that the provider waits for.
-    """
-    mounts = {made.name: made.urn for made in state.made if made.kind == "volume"}
-    containers = {made.urn for made in state.made if made.kind == "container"}
-    mounted = {
-        resource["urn"]: {
-            mounts[volume["volumeName"]] for volume in _volumes(resource) if volume["volumeName"] in mounts
-        }
-        for resource in state.resources
-        if resource["urn"] in containers
-    }
-    clusters = [
-        members
-        for resource in state.resources
-        if resource["type"].startswith(_PROVIDER) and (members := containers & set(resource.get("dependencies") or []))
-    ]
-    lost: set[str] = set()
-    empty: set[str] = set()  # providers, by URN and id, whose servers lost all
-    for resource in state.resources:
-        urn, needs = resource["urn"], set(resource.get("dependencies") or [])
-        if own := mounted.get(urn):
-            cluster = next((members for members in clusters if urn in members), {urn})
-            gone = set().union(own, *(mounted[member] for member in cluster)) <= set(volumes)
-        elif urn in mounted:
-            gone = bool(needs & lost)
-        elif resource["type"].startswith(_PROVIDER):
-            gone = False
-            if needs & lost & containers:
-                empty.add(f"{urn}::{resource['id']}")
-        else:
-            gone = resource.get("provider") in empty
-        if gone:
-            lost |= {urn, *(mounted.get(urn) or ())}
-    return lost
-
-
-def _volumes(resource: dict[str, Any]) -> list[dict[str, Any]]:
-    return [volume for volume in resource["inputs"].get("volumes") or [] if "volumeName" in volume]
-
-
-def _kept_by(urn: str) -> str | None:
-    """The kind of server that a resource was kept by: postgresql, keycloak, minio."""
-    package = urn.split("::")[2].rpartition("$")[2].partition(":")[0]
-    return None if package in ("docker", "pulumi") else package
 
 
 def _joins(state: State, made: Made, networks: Collection[str]) -> bool:

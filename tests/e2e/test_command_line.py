@@ -161,10 +161,12 @@ def test_preview_shows_a_change_and_names_a_mistake(checkout: Checkout):
         file.write_text(before)
 
 
-def test_destroy_asks_first_and_leaves_nothing(checkout: Checkout):
+def test_destroy_asks_first_and_leaves_nothing_even_of_a_stack_that_lost_a_server(checkout: Checkout):
     refused = checkout.platform("destroy")
     assert (refused.returncode, "--yes" in refused.stderr) == (1, True)
     assert checkout.left()
+    docker.from_env().containers.get(f"mlflow-{checkout.stack}-keycloak").remove(force=True)
+    docker.from_env().containers.get(f"mlflow-{checkout.stack}-minio-1").stop(timeout=20)
     assert checkout.platform("destroy", "--yes").returncode == 0
     assert checkout.left() == []
     gone = checkout.platform("status")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import mend
+from launcher import losses, mend
 from launcher.console import Failure
 from launcher.inventory import Thing
 from launcher.paths import Paths
@@ -66,15 +66,15 @@ def test_containers_on_a_network_that_vanished_are_made_anew(recorder: Recorder,
 
 
 def test_what_was_on_a_volume_that_vanished_is_gone_and_what_has_a_volume_of_its_own_is_not():
-    gone = names(mend.lived_on(deployed(), {urn(VOLUME, "postgres")}))
+    gone = names(losses.lived_on(deployed(), {urn(VOLUME, "postgres")}))
     assert gone == {"postgres", "database", "keycloak", "realm", "mlflow"}
-    assert names(mend.lived_on(deployed(), {urn(VOLUME, "data1")})) == {"data1", "minio-1", "bucket"}
-    assert mend.lived_on(deployed(), set()) == set()
+    assert names(losses.lived_on(deployed(), {urn(VOLUME, "data1")})) == {"data1", "minio-1", "bucket"}
+    assert losses.lived_on(deployed(), set()) == set()
 
 
 def test_a_server_with_drives_left_has_lost_nothing(recorder: Recorder, daemon: FakeDocker):
     made = deployed(drives=2)
-    assert mend.lived_on(made, {urn(VOLUME, "data1")}) == set()
+    assert losses.lived_on(made, {urn(VOLUME, "data1")}) == set()
     mend.mend(recorder.stack, made, everything(made, "volume data1", "container minio-1"), accept_loss=False)
     assert "bucket" in {found["urn"].rpartition("::")[2] for found in recorder.imported[0].resources}
 
@@ -104,3 +104,23 @@ def test_a_stranger_with_a_parts_name_is_left_alone(recorder: Recorder, daemon: 
     with pytest.raises(Failure, match="docker rm --force p-mlflow"):
         mend.mend(recorder.stack, deployed(), there, accept_loss=False)
     assert (recorder.imported, daemon.calls()) == ([], [])
+
+
+def test_before_the_end_what_stopped_is_started_and_what_no_server_can_be_asked_about_is_forgotten(
+    recorder: Recorder, daemon: FakeDocker
+):
+    daemon.shown(everything(deployed(), "container keycloak"))
+    there = everything(deployed(), "container keycloak", stopped=("minio-1",))
+    mend.for_destroy(recorder.stack, deployed(), there)
+    left = names({resource["urn"] for resource in recorder.imported[0].resources})
+    assert names({resource["urn"] for resource in deployed().resources}) - left == {"realm"}
+    assert [made.resource for made in deployed().made if made not in recorder.imported[0].made] == ["keycloak"]
+    assert daemon.calls() == ["start id-of-minio-1"]
+
+
+def test_what_needs_a_server_that_vanished_is_deleted_without_it(recorder: Recorder, daemon: FakeDocker):
+    mend.for_destroy(recorder.stack, deployed(), everything(deployed(), "container postgres"))
+    left = names({resource["urn"] for resource in recorder.imported[0].resources})
+    assert not left & {"database", "realm"}
+    assert {"bucket", "postgres", "mlflow", "data1"} <= left
+    assert daemon.calls() == []
