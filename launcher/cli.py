@@ -13,7 +13,7 @@ from typing import Any
 from launcher import browser, engines, images, inventory, leftovers, mend, ports, prepare, probe, status, summary, venv
 from launcher.console import Failure, done, duration, only_work, say, table
 from launcher.paths import Paths
-from launcher.state import on_disk
+from launcher.state import State, on_disk
 
 _NO_TERMINAL = "destroy asks before it deletes, and there is no terminal to ask on; --yes answers."
 Command = Callable[[Paths, argparse.Namespace], int]
@@ -133,19 +133,28 @@ def _flat(value: Any) -> str:
 
 
 def show_status(paths: Paths, options: argparse.Namespace) -> int:
-    try:
-        state = on_disk(paths.root, paths.own, options.stack)
-    except LookupError:  # a state somewhere else, which only pulumi reads
-        only_work()
-        state = prepare.stack(paths, _request(options), images_too=False).state()
-    things = inventory.things()
-    found = status.parts(options.stack, state if state and state.made else None, things)
+    state = _known(paths, options)
+    found = status.parts(options.stack, state, inventory.things())
     if not found:
         raise Failure(f"Stack {options.stack} has no containers on this machine; ./platform up makes them.")
-    if not (state and state.made):
+    if not state:
         say(f" ! this checkout has no state of stack {options.stack}; this is what Docker has under its name")
     print(table([("PART", "STATE", "HEALTH", "SINCE"), *((p.name, p.state, p.health, p.since) for p in found)]))
     return 0 if all(part.well for part in found) else 1
+
+
+def _known(paths: Paths, options: argparse.Namespace) -> State | None:
+    """The state, where there is one that names anything of Docker."""
+    try:
+        state = on_disk(paths.root, paths.own, options.stack)
+    except LookupError:  # it is somewhere else, where only pulumi reads it
+        only_work()
+        stack = prepare.stack(paths, _request(options), images_too=False)
+        try:
+            state = stack.state()
+        except Failure:  # there is no such stack, which is no reason to hide what Docker has
+            return None
+    return state if state and state.made else None
 
 
 def destroy(paths: Paths, options: argparse.Namespace) -> int:
@@ -160,7 +169,7 @@ def destroy(paths: Paths, options: argparse.Namespace) -> int:
     stack.destroy()
     images.forget(paths, stack.name)
     if (prefix := state.prefix) and (kept := leftovers.of_prefix(prefix)):
-        say(f" ! kept: {leftovers.in_words(kept)}; ./platform destroy --leftovers deletes them, data included")
+        say(f" ! kept: {leftovers.in_words(kept)}; {leftovers.remedy(stack.name)} deletes them, data included")
     return 0
 
 

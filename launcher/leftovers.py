@@ -27,11 +27,10 @@ def refuse(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]], begun: C
         return
     if other := _of_another_stack(paths, stack, found):
         raise Failure(_prefix_taken(stack, prefix, other))
-    option = "" if stack == "dev" else f" --stack {stack}"
     raise Failure(
         f"Docker has parts of a stack that this checkout has no state of ({in_words(found)}; since "
         f"{min(_since(found).values())}): bring its state and passphrase (.platform/ of the checkout that made it), or "
-        f"delete what is left, data included, with ./platform destroy{option} --leftovers, or choose another prefix "
+        f"delete what is left, data included, with {remedy(stack)}, or choose another prefix "
         f"(and other ports, if it runs) in Pulumi.{stack}.yaml; nothing was changed."
     )
 
@@ -55,6 +54,10 @@ def delete(found: Iterable[Thing]) -> None:
     for thing in found:
         inventory.do(f"delete {thing.kind} {thing.name}", [*_REMOVE[thing.kind], thing.id])
         say(f" ✓ deleted {thing.kind} {thing.name}")
+
+
+def remedy(stack: str) -> str:
+    return f"./platform destroy{'' if stack == 'dev' else f' --stack {stack}'} --leftovers"
 
 
 def of_prefix(prefix: str) -> list[Thing]:

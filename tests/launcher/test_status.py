@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from launcher import cli, inventory, state, status
+from launcher import cli, inventory, prepare, state, status
+from launcher.console import Failure
 from launcher.inventory import Thing
 from launcher.paths import Paths
+from launcher.stack import Stack
 from launcher.state import State
 from tests.launcher.deployment import CONTAINER, PROJECT, FakeDocker, deployed, everything, urn
 
@@ -59,6 +61,25 @@ def test_status_shows_what_docker_has_where_there_is_no_state(
     daemon.shown(everything(deployed(), "container mlflow"))
     assert cli.main(["status"]) == 1
     assert "p-mlflow    missing" in capsys.readouterr().out
+
+
+def test_status_asks_pulumi_for_a_state_elsewhere_and_goes_without_where_there_is_none(
+    daemon: FakeDocker, monkeypatch: pytest.MonkeyPatch, checkout: Paths, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(Paths, "of_this_checkout", lambda: checkout)
+    monkeypatch.setattr(prepare, "stack", lambda *_, **__: Stack("dev", checkout.root, checkout.own, {}))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    daemon.shown(everything(deployed(), "container mlflow"))
+    monkeypatch.setattr(Stack, "state", lambda self: deployed())
+    assert cli.main(["status"]) == 1
+    assert "p-mlflow    missing" in capsys.readouterr().out
+
+    def unknown(self: Stack) -> State:
+        raise Failure("no stack named dev found")
+
+    monkeypatch.setattr(Stack, "state", unknown)
+    assert cli.main(["status"]) == 0
+    assert "no state of stack dev" in capsys.readouterr().err
 
 
 def test_the_state_is_read_from_its_file_and_a_state_elsewhere_is_not_guessed_at(
