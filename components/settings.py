@@ -40,6 +40,12 @@ def _storage_seconds(value: Any) -> int | None:
     raise ValueError(f"needs 900 to 43200 seconds, or token, but it is {value!r}")
 
 
+def _bucket(value: str) -> str:
+    if value == "minio":
+        raise ValueError("needs another name than 'minio', whose paths are MinIO's own")
+    return value
+
+
 def _new_client(value: str) -> str:
     if value in _CLIENTS:
         raise ValueError(f"needs a name that the realm has no client of yet, but {value!r} is one of its own")
@@ -55,7 +61,7 @@ CannedPolicy = Literal["consoleAdmin", "readwrite", "readonly", "writeonly", "di
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 Username = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
-Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
+Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"), AfterValidator(_bucket)]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9!_.()-][A-Za-z0-9!_.()/-]*/$")]  # no wildcards, no policy variables
 ClientName = Annotated[Slug, AfterValidator(_new_client)]
 StorageSeconds = Annotated[int | None, PlainValidator(_storage_seconds)]  # 900 is the least that STS takes

@@ -1,10 +1,12 @@
 """The object store's console in a real browser: single sign-on, and what each team may do there."""
 
+import base64
 import re
 import time
 from collections.abc import Callable
 from functools import cache
 
+import httpx
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
@@ -76,6 +78,34 @@ def test_a_developer_uploads(platform: Platform, inside: Callable[[str], Person]
     inside("dev").saw("uploaded")
     s3, it = platform.s3(platform.token("dev")), {"Bucket": platform.outputs["artifact_bucket"], "Key": _NOTE["name"]}
     assert s3.get_object(**it)["Body"].read() == _NOTE["buffer"]
+    s3.delete_object(**it)
+
+
+def test_the_list_of_objects_comes_by_a_websocket_of_the_consoles_own_address(
+    platform: Platform, inside: Callable[[str], Person]
+):
+    page = inside("dev").page
+    with page.expect_websocket() as opened:
+        look_into_the_bucket(inside("dev"), platform)
+    console = platform.outputs["minio_console_url"].replace("http", "ws", 1)
+    assert opened.value.url.startswith(f"{console}/ws/objectManager")
+
+
+def test_a_link_that_is_shared_gives_the_object_to_whoever_has_it_and_nothing_else(
+    platform: Platform, inside: Callable[[str], Person]
+):
+    s3, it = platform.s3(platform.token("dev")), {"Bucket": platform.outputs["artifact_bucket"], "Key": "shared.txt"}
+    version = s3.put_object(**it, Body=b"for all who have the link")["VersionId"]
+    bucket = f"{platform.outputs['minio_console_url']}/api/v1/buckets/{it['Bucket']}"
+    asked = f"{bucket}/objects/share?prefix={it['Key']}&version_id={version}&expires=60s"
+    shared = inside("dev").context.request.get(asked).json()
+    assert shared.startswith(platform.outputs["minio_console_url"])
+    assert httpx.get(shared, trust_env=False).content == b"for all who have the link"
+
+    start, _, packed = shared.rpartition("/")
+    link = base64.urlsafe_b64decode(packed + "==").decode()
+    other = base64.urlsafe_b64encode(link.replace("shared.txt", "other.txt").encode()).rstrip(b"=").decode()
+    assert httpx.get(f"{start}/{other}", trust_env=False).status_code >= 400
     s3.delete_object(**it)
 
 
