@@ -60,3 +60,13 @@ def kept_by(urn: str) -> str | None:
     """The kind of server that a resource was kept by: postgresql, keycloak, minio."""
     package = urn.split("::")[2].rpartition("$")[2].partition(":")[0]
     return None if package in ("docker", "pulumi") else package
+
+
+def needs(state: State, urn: str) -> set[str]:
+    """URNs of what a part was made after."""
+    return {
+        needed
+        for resource in state.resources
+        if resource["urn"] == urn
+        for needed in resource.get("dependencies") or []
+    }

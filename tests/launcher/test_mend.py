@@ -106,16 +106,29 @@ def test_a_stranger_with_a_parts_name_is_left_alone(recorder: Recorder, daemon: 
     assert (recorder.imported, daemon.calls()) == ([], [])
 
 
-def test_before_the_end_what_stopped_is_started_and_what_no_server_can_be_asked_about_is_forgotten(
-    recorder: Recorder, daemon: FakeDocker
-):
-    daemon.shown(everything(deployed(), "container keycloak"))
+def forgotten(recorder: Recorder) -> set[str]:
+    """By name in the program; a provider has that of its server, and stays."""
+    left = {resource["urn"] for resource in recorder.imported[0].resources}
+    return names({resource["urn"] for resource in deployed().resources} - left)
+
+
+def test_before_the_end_what_stopped_is_started(recorder: Recorder, daemon: FakeDocker):
+    daemon.shown(everything(deployed()))
+    mend.for_destroy(recorder.stack, deployed(), everything(deployed(), stopped=("keycloak",)))
+    assert (recorder.imported, daemon.calls()) == ([], ["start id-of-keycloak"])
+
+
+def test_before_the_end_what_no_server_can_be_asked_about_is_forgotten(recorder: Recorder, daemon: FakeDocker):
+    mend.for_destroy(recorder.stack, deployed(), everything(deployed(), "container keycloak"))
+    assert forgotten(recorder) == {"realm", "keycloak"}
+    assert daemon.calls() == []
+
+
+def test_before_the_end_nobody_is_started_who_needs_what_vanished(recorder: Recorder, daemon: FakeDocker):
     there = everything(deployed(), "container keycloak", stopped=("minio-1",))
     mend.for_destroy(recorder.stack, deployed(), there)
-    left = names({resource["urn"] for resource in recorder.imported[0].resources})
-    assert names({resource["urn"] for resource in deployed().resources}) - left == {"realm"}
-    assert [made.resource for made in deployed().made if made not in recorder.imported[0].made] == ["keycloak"]
-    assert daemon.calls() == ["start id-of-minio-1"]
+    assert forgotten(recorder) == {"realm", "keycloak", "bucket"}
+    assert daemon.calls() == []
 
 
 def test_what_needs_a_server_that_vanished_is_deleted_without_it(recorder: Recorder, daemon: FakeDocker):
