@@ -34,10 +34,10 @@ def for_destroy(stack: Stack, state: State, things: Sequence[Thing]) -> None:
     vanished = [made for made in state.made if made.key not in there]
     networks = {made.name for made in vanished if made.kind == "network"}
     gone = {made.urn for made in state.made if made in vanished or _joins(state, made, networks)}
-    stopped = [made for made in state.made if made.key in there and there[made.key].state in _BEGINS]
+    unwell = [made for made in state.made if made.key in there and not there[made.key].well]
     while True:
         lost = losses.lived_on(state, gone, servers=gone) | gone
-        in_vain = {made.urn for made in stopped if losses.needs(state, made.urn) & lost} - gone
+        in_vain = {made.urn for made in unwell if losses.needs(state, made.urn) & lost} - gone
         if not in_vain:  # MinIO, for one, does not come up without its Keycloak
             break
         gone |= in_vain
@@ -45,7 +45,8 @@ def for_destroy(stack: Stack, state: State, things: Sequence[Thing]) -> None:
         say(f" ! {_listed(vanished)} {_has(vanished)} vanished from Docker")
         in_docker = {made.urn for made in state.made if made not in vanished}
         stack.replace_state(state.without(lost - in_docker))
-    _start([there[made.key] for made in stopped if made.urn not in lost])
+    reachable = [there[made.key] for made in unwell if made.urn not in lost]
+    _start([thing for thing in reachable if thing.state in _BEGINS])
 
 
 def _forget_with_what_was_there(

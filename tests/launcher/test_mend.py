@@ -124,8 +124,12 @@ def test_before_the_end_what_no_server_can_be_asked_about_is_forgotten(recorder:
     assert daemon.calls() == []
 
 
-def test_before_the_end_nobody_is_started_who_needs_what_vanished(recorder: Recorder, daemon: FakeDocker):
-    there = everything(deployed(), "container keycloak", stopped=("minio-1",))
+@pytest.mark.parametrize(("state", "health"), [("exited", "-"), ("running", "unhealthy")])
+def test_before_the_end_nobody_is_waited_for_who_needs_what_vanished(
+    recorder: Recorder, daemon: FakeDocker, state: str, health: str
+):
+    minio = Thing("container", "id-of-minio-1", "p-minio-1", "dev", "p", state, health)
+    there = [*everything(deployed(), "container keycloak", "container minio-1"), minio]
     mend.for_destroy(recorder.stack, deployed(), there)
     assert forgotten(recorder) == {"realm", "keycloak", "bucket"}
     assert daemon.calls() == []
