@@ -87,6 +87,17 @@ class Stack:
             raise UpdateFailed(str(errors)) from None  # the command's own output is long, and repeats this
         return _counted(done.summary.resource_changes)
 
+    def replace(self, *names: str, type: str) -> None:
+        """Brings the stack up with new ones in the place of these resources."""
+        resources = (self._stack.export_stack().deployment or {})["resources"]
+        urns = [it["urn"] for it in resources if it["type"] == type and it["urn"].split("::")[-1] in names]
+        assert len(urns) == len(names)
+        errors = _Errors()
+        try:
+            self._stack.up(color="never", show_secrets=False, on_event=errors, replace=urns)
+        except automation.CommandError:
+            raise UpdateFailed(str(errors)) from None
+
     def preview(self) -> Counter[str]:
         errors = _Errors()
         try:
