@@ -124,8 +124,8 @@ class Stack:
         found: dict[str, str] = {}
         for resource in deployment["resources"]:
             outputs = resource.get("outputs", {})
-            for secret in ("result", "clientSecret"):
-                if password := json.loads(outputs.get(secret, {"plaintext": "null"})["plaintext"]):
+            for value in (outputs.get("result"), outputs.get("clientSecret")):
+                if isinstance(value, dict) and (password := json.loads(value["plaintext"])):
                     found[resource["urn"].split("::")[-1]] = password
         return found
 
