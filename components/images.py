@@ -13,6 +13,9 @@ BASE = {
     "local": "mlflow-platform/base:trixie",  # made by the launcher from Debian's packages
 }
 
+# Images built here carry Debian's packages as of this day: a later one builds them anew, with what was fixed since.
+PACKAGES_OF = "2026-11-28"
+
 
 @dataclass(frozen=True)
 class Pin:
@@ -27,7 +30,7 @@ PINS = {
     "postgres": Pin("docker.io/library/postgres:17.12", "images/postgres", "17"),
     "keycloak": Pin("quay.io/keycloak/keycloak:26.7.5", "images/keycloak", "26.7.5"),
     # Upstream's own images are gone; this is the maintained fork, with the same variables and on-disk format.
-    "minio": Pin("docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z", "images/minio", "RELEASE.2025-04-22T22-12-26Z"),
+    "minio": Pin("docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z", "images/minio", "2026-02-12"),
     "nginx": Pin("docker.io/nginxinc/nginx-unprivileged:1.30.7", "images/nginx", "1.26"),
     "mlflow": Pin(None, "plugin", "3.17.2"),
 }
@@ -60,7 +63,7 @@ class Images(pulumi.ComponentResource):
             build=docker.DockerBuildArgs(
                 context=pin.context,
                 dockerfile=f"{pin.context}/Dockerfile",
-                args={"BASE": base},
+                args={"BASE": base, "PACKAGES_OF": PACKAGES_OF},
                 platform=_platform(),  # unset, the provider asks the daemon at every preview
             ),
             skip_push=True,

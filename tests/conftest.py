@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from components.images import BASE, PINS
+from components.images import BASE, PACKAGES_OF, PINS
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +35,8 @@ def local_image() -> Callable[[str], str]:
     def build(name: str) -> str:
         pin = PINS[name]
         tag = f"mlflow-platform/{name}:{pin.tag}"
-        client.images.build(path=str(ROOT / pin.context), tag=tag, buildargs={"BASE": BASE["local"]}, rm=True)
+        arguments = {"BASE": BASE["local"], "PACKAGES_OF": PACKAGES_OF}
+        client.images.build(path=str(ROOT / pin.context), tag=tag, buildargs=arguments, rm=True)
         return tag
 
     return build

@@ -1,6 +1,7 @@
 // What the image builds, and nothing else: the server as a tool of this module, so that go.sum pins all of its code.
 // Made by `go get -tool github.com/minio/minio@VERSION`; then what has had advisories since was raised by `go get` to its
-// newest: golang.org/x/{crypto,net,oauth2,sys,text} and google.golang.org/grpc. `go mod tidy` would raise everything.
+// newest: golang.org/x/{crypto,net,oauth2,sys,text}, google.golang.org/grpc, github.com/klauspost/compress and
+// github.com/rabbitmq/amqp091-go. `go mod tidy` would raise everything.
 module mlflow-platform/minio
 
 go 1.26.0
@@ -123,7 +124,7 @@ require (
 	github.com/josharian/intern v1.0.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/juju/ratelimit v1.0.2 // indirect
-	github.com/klauspost/compress v1.18.0 // indirect
+	github.com/klauspost/compress v1.20.4 // indirect
 	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
 	github.com/klauspost/filepathx v1.1.1 // indirect
 	github.com/klauspost/pgzip v1.2.6 // indirect
@@ -206,7 +207,7 @@ require (
 	github.com/prometheus/prom2json v1.4.2 // indirect
 	github.com/prometheus/prometheus v0.303.0 // indirect
 	github.com/puzpuzpuz/xsync/v3 v3.5.1 // indirect
-	github.com/rabbitmq/amqp091-go v1.10.0 // indirect
+	github.com/rabbitmq/amqp091-go v1.16.0 // indirect
 	github.com/rcrowley/go-metrics v0.0.0-20250401214520-65e299d6c5c9 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/rjeczalik/notify v0.9.3 // indirect

@@ -49,6 +49,15 @@ def test_every_stage_starts_from_the_base_or_from_an_earlier_stage(path: Path):
         known.update(alias[1:])
 
 
+@pytest.mark.parametrize("image", ["images/keycloak", "images/minio", "images/nginx", "images/postgres", "plugin"])
+def test_a_later_day_of_debians_packages_is_a_new_image(image: str):
+    """The builder knows a step by its text and the arguments before it: without one, fixes would never be fetched."""
+    of_the_day = ("ARG", "PACKAGES_OF")
+    steps = instructions(ROOT / image / "Dockerfile")
+    next_step = next(rest for name, rest in steps[steps.index(of_the_day) :] if name == "RUN")
+    assert "apt-get upgrade -y" in next_step
+
+
 def test_no_two_stages_on_the_base_begin_alike():
     """Of equal steps the classic builder takes the newest as cached, and so loses what was built on its twin."""
     firsts = [
