@@ -31,7 +31,7 @@ PINS = {
     "keycloak": Pin("quay.io/keycloak/keycloak:26.7.5", "images/keycloak", "26.7.5"),
     # Upstream's own images are gone; this is the maintained fork, with the same variables and on-disk format.
     "minio": Pin("docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z", "images/minio", "2026-02-12"),
-    "nginx": Pin("docker.io/nginxinc/nginx-unprivileged:1.30.7", "images/nginx", "1.26"),
+    "nginx": Pin("docker.io/nginxinc/nginx-unprivileged:1.30", "images/nginx", "1.26"),
     "mlflow": Pin(None, "plugin", "3.17.2"),
 }
 

@@ -43,8 +43,8 @@ class Sts:
     """Exchanges a caller's own token for credentials with that caller's own MinIO policies.
 
     How long they last is asked for with every exchange, and MinIO's builds differ in what they grant:
-    upstream's grant it in full, hours beyond the token's end; others cut it at the token's expiry. Asked for nothing, all
-    of them grant what the token has left.
+    upstream's grant it in full, hours beyond the token's end; others cut it at the token's expiry. Asked for nothing,
+    all of them grant what the token has left.
     """
 
     def __init__(self, settings: Settings):
