@@ -5,10 +5,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import boto3
 import docker
 import pytest
-from botocore.config import Config
 
 from components.images import PINS
 from tests.conformance.containers import running
@@ -81,19 +79,7 @@ def _from_a_registry(minio: str, nginx: str) -> Iterator[Target]:
         with running(nginx, command, port=9000, environment={}, files={file: text}) as gateway:
             doors = {"server": Door(server, "artifacts"), "gateway": Door(gateway, "artifacts")}
             target = Target(doors, root, service=root, ours=False)
-            _ready(target)
+            bucket = target.doors["server"].bucket
+            target.s3.create_bucket(Bucket=bucket)
+            target.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
             yield target
-
-
-def _ready(target: Target) -> None:
-    patient = Config(retries={"total_max_attempts": 10, "mode": "standard"})
-    door = target.doors["server"]
-    boto3.client(
-        "s3",
-        endpoint_url=f"http://{door.host}",
-        region_name=door.region,
-        aws_access_key_id=target.root.access,
-        aws_secret_access_key=target.root.secret,
-        config=patient,
-    ).create_bucket(Bucket=door.bucket)
-    target.s3.put_bucket_versioning(Bucket=door.bucket, VersioningConfiguration={"Status": "Enabled"})

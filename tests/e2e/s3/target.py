@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.client import BaseClient
+from botocore.config import Config
 
 from tests.e2e.s3.signing import Door, Keys
 
@@ -23,6 +24,7 @@ class Target:
 
     @cached_property
     def s3(self) -> BaseClient:
+        """By root, and patient with a server that is still starting."""
         server = self.doors["server"]
         return boto3.client(
             "s3",
@@ -30,6 +32,7 @@ class Target:
             region_name=server.region,
             aws_access_key_id=self.root.access,
             aws_secret_access_key=self.root.secret,
+            config=Config(retries={"total_max_attempts": 10, "mode": "standard"}),
         )
 
     def needs_our_patches(self) -> None:
