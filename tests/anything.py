@@ -73,3 +73,30 @@ def any_server() -> Iterator[AnyServer]:
     yield answers
     server.shutdown()
     server.server_close()
+
+
+class ByPath(BaseHTTPRequestHandler):
+    """Answers each path with a status and a body, and any other with 404; whoever serves it sets what."""
+
+    answers: dict[str, tuple[int, str]] = {}
+    authorizations: list[str] = []
+
+    def do_GET(self) -> None:
+        status, body = self.answers.get(self.path, (404, ""))
+        self.authorizations.append(self.headers.get("Authorization", ""))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def served_by_path() -> Iterator[str]:
+    """The address of a server that answers by path."""
+    ByPath.answers, ByPath.authorizations = {}, []
+    with ThreadingHTTPServer(("127.0.0.1", 0), ByPath) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

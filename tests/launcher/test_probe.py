@@ -1,48 +1,30 @@
 """What `up` asks at its end, and what it says of an answer that is not as it should be."""
 
-import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from launcher import probe
 from launcher.console import Failure
 from launcher.state import State
+from tests.anything import ByPath, served_by_path
 from tests.launcher.deployment import container
-
-
-class Answers(http.server.BaseHTTPRequestHandler):
-    """The gateway, as far as the probe asks."""
-
-    bodies: dict[str, tuple[int, str]] = {}
-
-    def do_GET(self) -> None:
-        status, body = self.bodies.get(self.path, (404, ""))
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 @pytest.fixture
 def gateway() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        Answers.bodies = {
+    """What answers as the gateway does, as far as the probe asks."""
+    with served_by_path() as url:
+        ByPath.answers = {
             "/health": (200, "OK"),
             "/realms/mlflow/.well-known/openid-configuration": (200, json.dumps({"issuer": f"{url}/realms/mlflow"})),
             "/mlflow/": (403, "<Code>AccessDenied</Code>"),
             "/api/v1/login": (200, '{"redirectRules": [{}]}'),
         }
         yield url
-        server.shutdown()
 
 
 def with_outputs(url: str) -> State:
@@ -87,7 +69,7 @@ def test_an_address_that_does_not_answer_as_it_should_is_named_with_where_to_loo
     gateway: str, programs, tmp_path: Path, path: str, answer: tuple[int, str], sentence: str
 ):
     reached(programs, tmp_path, """echo '{"its bucket": null}'""")
-    Answers.bodies[path] = answer
+    ByPath.answers[path] = answer
     with pytest.raises(Failure, match=sentence):
         probe.until_all_answer("dev", with_outputs(gateway), within=0)
 
@@ -109,8 +91,8 @@ def test_nothing_that_listens_is_a_reason_and_what_comes_late_is_waited_for(gate
     reached(programs, tmp_path, """echo '{"its bucket": null}'""")
     with pytest.raises(Failure, match="does not answer"):
         probe.until_all_answer("dev", with_outputs("http://127.0.0.1:9"), within=0)
-    late = Answers.bodies.pop("/health")
-    threading.Timer(0.5, lambda: Answers.bodies.update({"/health": late})).start()
+    late = ByPath.answers.pop("/health")
+    threading.Timer(0.5, lambda: ByPath.answers.update({"/health": late})).start()
     probe.until_all_answer("dev", with_outputs(gateway), within=20)
 
 

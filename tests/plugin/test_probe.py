@@ -1,49 +1,29 @@
 """What the container says of itself to `./platform up`: what it reaches, and nothing that is secret."""
 
-import http.server
 import json
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow_platform.server import probe
 
+from tests.anything import ByPath, served_by_path
+
 PASSWORD = "hunter2-of-postgres"
 KEY = "hunter3-of-minio"
 
 
-class Inside(http.server.BaseHTTPRequestHandler):
-    """Keycloak and MinIO, as far as they are asked."""
-
-    answers: dict[str, tuple[int, str]] = {}
-    signed: list[str] = []
-
-    def do_GET(self) -> None:
-        status, body = self.answers.get(self.path, (404, ""))
-        self.signed.append(self.headers.get("Authorization", ""))
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Its settings and secrets; there is no PostgreSQL, and all else is as it should be."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Inside) as server, socket.socket() as closed:
+    """Its settings and secrets; there is no PostgreSQL, and Keycloak and MinIO answer as they should."""
+    with served_by_path() as url, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        Inside.answers = {
+        ByPath.answers = {
             "/realms/mlflow/protocol/openid-connect/certs": (200, '{"keys": [{}]}'),
             "/artifacts?list-type=2&max-keys=1": (200, "<ListBucketResult/>"),
         }
-        Inside.signed = []
         settings = {
             "public_url": "http://mlflow.example.com",
             "issuer": "http://keycloak.example.com/realms/mlflow",
@@ -69,7 +49,6 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         for line in secrets.read_text().splitlines():  # the probe puts them into its own process's environment
             monkeypatch.setenv(line.partition("=")[0], "")
         yield secrets
-        server.shutdown()
 
 
 def said(container: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str | None]:
@@ -87,14 +66,14 @@ def test_what_answers_is_well_and_what_does_not_is_named_with_its_reason(
     assert (found["its bucket"], found["Keycloak's keys"]) == (None, None)
     assert "connection" in str(found["its database"])
     assert "connection" in str(found["its database of users"])
-    signed = [header for header in Inside.signed if header]
+    signed = [header for header in ByPath.authorizations if header]
     assert [header.startswith("AWS4-HMAC-SHA256 Credential=mlflow-server/") for header in signed] == [True]
 
 
 def test_a_bucket_that_is_gone_and_a_realm_without_keys_are_not_well(
     container: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Inside.answers = {"/realms/mlflow/protocol/openid-connect/certs": (200, '{"keys": []}')}
+    ByPath.answers = {"/realms/mlflow/protocol/openid-connect/certs": (200, '{"keys": []}')}
     found = said(container, capsys)
     assert "404" in str(found["its bucket"])
     assert found["Keycloak's keys"] == "the realm has no keys"
