@@ -1,0 +1,121 @@
+"""Reads a stack's configuration into the tree, and says what is wrong with it. Nothing else reads configuration."""
+
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import pulumi
+from pydantic import ValidationError
+
+from components.settings.lifetimes import Lifetimes
+from components.settings.ports import Ports
+from components.settings.teams import BucketAccess, ServiceClient, Team
+from components.settings.tree import Settings, Storage, Tracking
+from components.settings.values import Strict
+
+_IMAGES_VARIABLE = "MLFLOW_PLATFORM_IMAGES"
+
+
+class SettingsError(pulumi.RunError):
+    """The stack file says something that it may not; the message names the key, the value and what is allowed."""
+
+
+def load() -> Settings:
+    """The current stack's settings."""
+    config = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.config.get_config_env()
+    encrypted = {key for key in config if pulumi.runtime.config.is_config_secret(key)}
+    return parse(pulumi.get_project(), pulumi.get_stack(), config, os.environ, encrypted)
+
+
+def parse(
+    project: str,
+    stack: str,
+    config: Mapping[str, str],
+    environment: Mapping[str, str],
+    encrypted: Collection[str] = (),
+) -> Settings:
+    """Settings from a stack's flat configuration, in which a structured value is JSON."""
+    if hidden := sorted(key for key in encrypted if key.startswith(f"{project}:")):
+        raise _unusable(stack, [f"{key}: is encrypted, but no setting is a secret; write it plainly" for key in hidden])
+    given = {
+        key.removeprefix(f"{project}:"): _structured(value)
+        for key, value in config.items()
+        if key.startswith(f"{project}:")
+    }
+    defaults = {"prefix": f"mlflow-{stack}".lower(), "images": environment.get(_IMAGES_VARIABLE) or "registry"}
+    origins = {"prefix": "made from the stack's name", "images": f"from the variable {_IMAGES_VARIABLE}"}
+    try:
+        return Settings.model_validate({**defaults, **given})
+    except ValidationError as error:
+        missing = {key: origin for key, origin in origins.items() if key not in given}
+        raise _unusable(stack, _problems(project, error, missing)) from None
+
+
+def _structured(value: str) -> Any:
+    """Pulumi hands lists and mappings over as JSON, all else as text, from which pydantic reads what the field is."""
+    if not value.startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _unusable(stack: str, problems: Iterable[str]) -> SettingsError:
+    title = f"The settings of stack {stack} (Pulumi.{stack}.yaml) are not usable:"
+    return SettingsError("\n  ".join([title, *problems]))
+
+
+def _problems(project: str, error: ValidationError, origins: Mapping[str, str]) -> list[str]:
+    return [
+        f"{_place(project, problem['loc'], origins)}: {_complaint(problem)}"
+        for problem in error.errors()
+        # Of a mapping the other branch of its union complains; that it is no name either is no help.
+        if not (_is_name_branch(problem["loc"]) and isinstance(problem["input"], dict))
+    ]
+
+
+def _is_name_branch(location: tuple[int | str, ...]) -> bool:
+    return bool(location) and str(location[-1]).startswith("literal[")
+
+
+def _place(project: str, location: tuple[int | str, ...], origins: Mapping[str, str]) -> str:
+    # A union's branch names are pydantic's, not the user's.
+    parts = [str(part) for part in location if not str(part).startswith(("literal[", "BucketAccess"))]
+    path = ".".join(parts)
+    origin = f" ({origins[path]})" if path in origins else ""
+    return f"{project}:{path}{origin}" if parts else project
+
+
+def _complaint(problem: Any) -> str:
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown key; known here: {_keys(problem['loc'][:-1])}"
+        case "missing":
+            return "missing"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case "model_type":
+            return f"needs a mapping (of {_keys(problem['loc'])}), but it is {problem['input']!r}"
+        case _:
+            return f"{problem['msg']}, but it is {problem['input']!r}"
+
+
+_NODES: dict[str, type[Strict]] = {
+    "ports": Ports,
+    "storage": Storage,
+    "tracking": Tracking,
+    "lifetimes": Lifetimes,
+    "service_clients": ServiceClient,
+}
+
+
+def _keys(location: tuple[int | str, ...]) -> str:
+    """What a mapping at this place may hold."""
+    model: type[Strict] = Settings
+    if location and location[0] == "teams":
+        model = BucketAccess if "BucketAccess" in location else Team
+    elif location:
+        model = _NODES[str(location[0])]
+    return ", ".join(sorted(model.model_fields))
