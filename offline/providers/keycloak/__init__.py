@@ -5,7 +5,7 @@ from typing import Any
 from offline.providers.base import Prop, StandIn
 from offline.providers.keycloak.api import AdminApi
 from offline.providers.keycloak.clients import Client
-from offline.providers.keycloak.groups import Group, GroupMemberships
+from offline.providers.keycloak.groups import Group, GroupMemberships, UserGroups
 from offline.providers.keycloak.mappers import (
     AudienceProtocolMapper,
     GroupMembershipProtocolMapper,
@@ -47,6 +47,7 @@ PROVIDER = StandIn(
         AudienceProtocolMapper(),
         Group(),
         GroupMemberships(),
+        UserGroups(),
         User(),
     ],
     connect=connect,

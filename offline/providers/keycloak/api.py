@@ -29,7 +29,7 @@ class AdminApi:
 
     def get(self, *segments: str, **query: Any) -> Any:
         """The object at a path; `None` when there is none."""
-        answer = self._call("get", segments, **query)
+        answer = self._call("get", segments, may_be_missing=True, **query)
         return None if answer.status_code == 404 else answer.json()
 
     def create(self, *segments: str, body: Any) -> str:
@@ -40,11 +40,13 @@ class AdminApi:
         """Changes the object at a path."""
         self._call("put", segments, body)
 
-    def delete(self, *segments: str) -> None:
-        """Removes the object at a path; already gone is fine."""
-        self._call("delete", segments)
+    def delete(self, *segments: str, may_be_gone: bool = True) -> None:
+        """Removes the object at a path; already gone is fine, unless said otherwise."""
+        self._call("delete", segments, may_be_missing=may_be_gone)
 
-    def _call(self, verb: str, segments: tuple[str, ...], body: Any = None, **query: Any) -> Any:
+    def _call(
+        self, verb: str, segments: tuple[str, ...], body: Any = None, *, may_be_missing: bool = False, **query: Any
+    ) -> Any:
         from keycloak.exceptions import KeycloakError
 
         path = "/".join(["admin", "realms", *(quote(segment, safe="") for segment in segments)])
@@ -55,8 +57,7 @@ class AdminApi:
             )
         except KeycloakError as error:
             raise ProviderError(f"Keycloak at {self._url} stopped answering: {_reason(error)}.") from error
-        may_be_missing = verb in ("get", "delete") and answer.status_code == 404
-        if answer.status_code >= 400 and not may_be_missing:
+        if answer.status_code >= 400 and not (may_be_missing and answer.status_code == 404):
             subject = "/".join(segments) or "a realm"
             raise ProviderError(f"Keycloak at {self._url} refused to {_DOING[verb]} {subject}: {_complaint(answer)}.")
         return answer

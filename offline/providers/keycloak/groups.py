@@ -1,6 +1,7 @@
 """Groups and who is in them.
 
-keycloak/terraform-provider-keycloak v5.9.0: keycloak/group.go, provider/resource_keycloak_group_memberships.go
+keycloak/terraform-provider-keycloak v5.9.0: keycloak/group.go, keycloak/user.go,
+provider/resource_keycloak_group_memberships.go and _user_groups.go
 """
 
 from collections.abc import Mapping
@@ -122,3 +123,61 @@ class GroupMemberships(ResourceType):
             if not found:
                 raise ProviderError(f"Realm {realm} has no user {name!r} to be a member of group {group}.")
             client.put(realm, "users", found[0]["id"], "groups", group)
+
+
+class UserGroups(ResourceType):
+    """keycloak:index/userGroups:UserGroups (pulumi-keycloak 6.14.1): the groups of one user.
+
+    With `exhaustive` the list is the whole truth; without, other groups are unseen, and a user may have several lists.
+    """
+
+    token = "keycloak:index/userGroups:UserGroups"
+    properties = {
+        "realmId": Prop(str, required=True, replaces=True),
+        "userId": Prop(str, required=True, replaces=True),
+        "groupIds": Prop(list, of=str, required=True, unordered=True),
+        "exhaustive": Prop(bool, default=True),
+    }
+
+    def create(self, client: AdminApi, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        return f"{inputs['realmId']}/{inputs['userId']}", self._reconcile(client, inputs)
+
+    def read(self, client: AdminApi, id: str, state: dict[str, Any]) -> dict[str, Any] | None:
+        realm, _, user = id.partition("/")
+        if not user or "/" in user:
+            raise ProviderError(f"An import of {self.token} needs an id like realm/user's id, not '{id}'.")
+        groups = self._groups(client, realm, user)
+        if groups is None:
+            return None
+        listed, exhaustive = state.get("groupIds", []), state.get("exhaustive", True)
+        in_order = [group for group in listed if group in groups]
+        others = sorted(groups - set(listed)) if exhaustive else []
+        return {"realmId": realm, "userId": user, "groupIds": in_order + others, "exhaustive": exhaustive}
+
+    def update(self, client: AdminApi, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+        realm, user = inputs["realmId"], inputs["userId"]
+        for group in sorted(set(state["groupIds"]) - set(inputs["groupIds"])):
+            client.delete(realm, "users", user, "groups", group, may_be_gone=False)  # as with the official plugin
+        return self._reconcile(client, inputs)
+
+    def delete(self, client: AdminApi, id: str, state: dict[str, Any]) -> None:
+        # The official plugin stops, content, at the first group that is gone, and leaves the user in those after it.
+        for group in state["groupIds"]:
+            client.delete(state["realmId"], "users", state["userId"], "groups", group)
+
+    def _reconcile(self, client: AdminApi, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Makes the user a member of the listed groups, and with `exhaustive` of no other; returns the outputs."""
+        realm, user, listed = inputs["realmId"], inputs["userId"], set(inputs["groupIds"])
+        groups = self._groups(client, realm, user)
+        if groups is None:
+            raise ProviderError(f"Realm {realm} has no user {user} to be a member of groups.")
+        for group in sorted(listed - groups):
+            client.put(realm, "users", user, "groups", group)
+        for group in sorted(groups - listed) if inputs["exhaustive"] else []:
+            client.delete(realm, "users", user, "groups", group)
+        return self.read(client, f"{realm}/{user}", inputs) or inputs
+
+    def _groups(self, client: AdminApi, realm: str, user: str) -> set[str] | None:
+        """The ids of a user's groups; None when the user is gone."""
+        groups = client.get(realm, "users", user, "groups")
+        return None if groups is None else {group["id"] for group in groups}

@@ -65,7 +65,7 @@ def world(plugin: Plugin, prefix: str) -> World:
     inputs = {"realmId": realm, "clientId": "program", "accessType": "CONFIDENTIAL", "serviceAccountsEnabled": True}
     program = plugin.create(CLIENT, inputs)
     scope = plugin.create(SCOPE, {"realmId": realm, "name": "access"})
-    group = plugin.create(GROUP, {"realmId": realm, "name": "everyone"})
+    groups = [plugin.create(GROUP, {"realmId": realm, "name": name}) for name in ("everyone", "others")]
     for name in ("alice", "bob"):
         plugin.create(USER, {"realmId": realm, "username": name})
-    return World(realm, client.id, program.id, scope.id, group.id)
+    return World(realm, client.id, program.id, scope.id, *(group.id for group in groups))

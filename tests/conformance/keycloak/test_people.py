@@ -1,11 +1,17 @@
 """Users, groups, and who is in them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from ..harness import Case, Plugin, Refused, Resource, live
-from .world import CLIENT, GROUP, MEMBERS, REALM, USER, World
+from .world import CLIENT, GROUP, MEMBERS, REALM, USER, USER_GROUPS, World
+
+
+def _id_of(plugin: Plugin, world: World, username: str) -> str:
+    return plugin.client.get(world.realm, "users", username=username, exact="true")[0]["id"]
 
 
 def _group(plugin: Plugin, world: World) -> Case:
@@ -28,8 +34,7 @@ def _members(plugin: Plugin, world: World) -> Case:
     inputs = {"realmId": world.realm, "groupId": world.group}
 
     def leave(made: Resource) -> None:
-        bob = plugin.client.get(world.realm, "users", username="bob", exact="true")[0]["id"]
-        plugin.client.delete(world.realm, "users", bob, "groups", world.group)
+        plugin.client.delete(world.realm, "users", _id_of(plugin, world, "bob"), "groups", world.group)
 
     return Case(
         MEMBERS,
@@ -59,6 +64,34 @@ def _service_members(plugin: Plugin, world: World) -> Case:
     )
 
 
+def _all_groups(plugin: Plugin, world: World) -> Case:
+    alice, other = _id_of(plugin, world, "alice"), world.other_group
+    inputs = {"realmId": world.realm, "userId": alice}
+    return Case(
+        USER_GROUPS,
+        {**inputs, "groupIds": [world.group]},
+        update={**inputs, "groupIds": [other]},
+        replace={**inputs, "userId": _id_of(plugin, world, "bob"), "groupIds": [other]},
+        drift=lambda made: plugin.client.put(world.realm, "users", alice, "groups", world.group),
+        drifted={"groupIds"},
+        importable=False,  # without its groups it is still there
+    )
+
+
+def _some_groups_of_a_service_client(plugin: Plugin, world: World) -> Case:
+    account, other = _id_of(plugin, world, "service-account-program"), world.other_group
+    inputs = {"realmId": world.realm, "userId": account, "exhaustive": False}
+    return Case(
+        USER_GROUPS,
+        {**inputs, "groupIds": [world.group]},
+        update={**inputs, "groupIds": [world.group, other]},
+        replace={**inputs, "realmId": "other", "groupIds": [other]},
+        drift=lambda made: plugin.client.delete(world.realm, "users", account, "groups", other),
+        drifted={"groupIds"},
+        importable=False,
+    )
+
+
 def _user(plugin: Plugin, world: World) -> Case:
     inputs = {"realmId": world.realm, "username": "carol", "initialPassword": {"value": "pw", "temporary": False}}
     return Case(
@@ -75,7 +108,7 @@ def _user(plugin: Plugin, world: World) -> Case:
     )
 
 
-LIVES = [_group, _members, _service_members, _user]
+LIVES = [_group, _members, _service_members, _all_groups, _some_groups_of_a_service_client, _user]
 
 
 @pytest.mark.parametrize("case", LIVES, ids=lambda case: case.__name__.strip("_"))
@@ -120,3 +153,102 @@ def test_a_service_client_that_goes_leaves_its_groups(plugin: Plugin, world: Wor
     assert found is not None
     assert found.outputs["members"] == ["alice"]
     plugin.delete(found)
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A user of a test's own, and three groups of which the user is in the last, by nobody's doing here."""
+
+    plugin: Plugin
+    realm: str
+    id: str
+    a: str
+    b: str
+    before: str
+
+    def groups(self) -> set[str]:
+        return {group["id"] for group in self.plugin.client.get(self.realm, "users", self.id, "groups")}
+
+    def some(self, *groups: str) -> dict[str, Any]:
+        return {"realmId": self.realm, "userId": self.id, "groupIds": [*groups], "exhaustive": False}
+
+    def all(self, *groups: str) -> dict[str, Any]:
+        return {"realmId": self.realm, "userId": self.id, "groupIds": [*groups]}
+
+
+@pytest.fixture
+def newcomer(plugin: Plugin, world: World) -> Iterator[Newcomer]:
+    user = plugin.create(USER, {"realmId": world.realm, "username": "newcomer"})
+    groups = [plugin.create(GROUP, {"realmId": world.realm, "name": f"group-{letter}"}) for letter in "abc"]
+    a, b, before = (group.id for group in groups)
+    plugin.client.put(world.realm, "users", user.id, "groups", before)
+    yield Newcomer(plugin, world.realm, user.id, a, b, before)
+    for made in (user, *groups):
+        plugin.delete(made)
+
+
+def test_a_list_of_some_groups_leaves_the_others_alone(plugin: Plugin, newcomer: Newcomer):
+    made = plugin.create(USER_GROUPS, newcomer.some(newcomer.a))
+    assert made.id == f"{newcomer.realm}/{newcomer.id}"
+    assert made.outputs["groupIds"] == [newcomer.a]
+    assert newcomer.groups() == {newcomer.a, newcomer.before}
+
+    made = plugin.update(made, newcomer.some(newcomer.b))
+    assert made.outputs["groupIds"] == [newcomer.b]
+    assert newcomer.groups() == {newcomer.b, newcomer.before}
+
+    plugin.delete(made)
+    assert newcomer.groups() == {newcomer.before}
+
+
+def test_two_lists_of_some_groups_of_one_user_do_not_see_each_other(plugin: Plugin, newcomer: Newcomer):
+    one, two = (plugin.create(USER_GROUPS, newcomer.some(group)) for group in (newcomer.a, newcomer.b))
+    found = plugin.refresh(one)
+    assert found is not None and found.outputs["groupIds"] == [newcomer.a]
+    plugin.delete(one)
+    found = plugin.refresh(two)
+    assert found is not None and found.outputs["groupIds"] == [newcomer.b]
+
+
+def test_a_list_of_all_groups_removes_the_others_and_an_import_is_one(plugin: Plugin, newcomer: Newcomer):
+    made = plugin.create(USER_GROUPS, newcomer.some(newcomer.a))
+    found = plugin.imported(USER_GROUPS, made.id)
+    assert found is not None and found.outputs["exhaustive"] is True
+    assert set(found.outputs["groupIds"]) == {newcomer.a, newcomer.before}
+
+    assert plugin.diff(made, newcomer.all(newcomer.a)).roots == {"exhaustive"}
+    made = plugin.update(made, newcomer.all(newcomer.a))
+    assert newcomer.groups() == {newcomer.a}
+    made = plugin.update(made, newcomer.all())
+    assert newcomer.groups() == set()
+    assert plugin.diff(made, newcomer.all()).kind == "none"
+
+
+def test_an_import_needs_a_realm_and_a_user(plugin: Plugin, newcomer: Newcomer):
+    for id in (newcomer.id, f"{newcomer.realm}/users/{newcomer.id}"):
+        with pytest.raises(Refused, match="needs an id like realm/user's id"):
+            plugin.imported(USER_GROUPS, id)
+
+
+def test_the_groups_of_a_user_who_is_gone_are_gone(plugin: Plugin, newcomer: Newcomer):
+    made = plugin.create(USER_GROUPS, newcomer.some(newcomer.a))
+    plugin.client.delete(newcomer.realm, "users", newcomer.id)
+    with pytest.raises(Refused, match=f"has no user {newcomer.id}"):
+        plugin.update(made, newcomer.some(newcomer.a, newcomer.b))
+    with pytest.raises(Refused, match=f"has no user {newcomer.id}"):
+        plugin.create(USER_GROUPS, newcomer.some(newcomer.a))
+    assert plugin.refresh(made) is None
+    plugin.delete(made)
+
+
+def test_a_group_that_is_gone_is_out_of_the_list_and_refused_as_a_new_one(plugin: Plugin, newcomer: Newcomer):
+    made = plugin.create(USER_GROUPS, newcomer.some(newcomer.a, newcomer.b))
+    plugin.client.delete(newcomer.realm, "groups", newcomer.a)
+    found = plugin.refresh(made)
+    assert found is not None and found.outputs["groupIds"] == [newcomer.b]
+    with pytest.raises(Refused, match=r"(?i)group not found"):
+        plugin.update(found, newcomer.some(newcomer.a, newcomer.b))
+    with pytest.raises(Refused, match=r"(?i)group not found"):  # nobody has refreshed
+        plugin.update(made, newcomer.some(newcomer.b))
+    plugin.delete(made)
+    assert newcomer.groups() == {newcomer.before}

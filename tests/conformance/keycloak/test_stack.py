@@ -26,10 +26,10 @@ def test_a_stack_comes_up_stays_still_and_goes(config: dict[str, Any], prefix: s
         _declare(prefix, pulumi.ResourceOptions(provider=provider), password, client_secret)
 
     stack = pulumi_stack(program)
-    assert stack.up()["create"] == 15
-    assert stack.up() == {"same": 15}
-    assert stack.refresh() == {"same": 15}
-    assert stack.preview() == {"same": 15}
+    assert stack.up()["create"] == 17
+    assert stack.up() == {"same": 17}
+    assert stack.refresh() == {"same": 17}
+    assert stack.preview() == {"same": 17}
     state = "".join(path.read_text() for path in (stack.directory / "backend").rglob("*.json"))
     assert f"{prefix}-stack" in state
     generated = stack.outputs()
@@ -103,3 +103,8 @@ def _declare(prefix: str, opts: pulumi.ResourceOptions, password: str, client_se
     )
     members = [user.username, pulumi.Output.concat("service-account-", job.client_id)]
     keycloak.GroupMemberships("members", realm_id=realm.id, group_id=group.id, members=members, opts=opts)
+    jobs = keycloak.Group("jobs", realm_id=realm.id, opts=opts)
+    account = job.service_account_user_id
+    keycloak.UserGroups(
+        "job-groups", realm_id=realm.id, user_id=account, group_ids=[jobs.id], exhaustive=False, opts=opts
+    )

@@ -18,6 +18,7 @@ GROUP_MAPPER = "keycloak:openid/groupMembershipProtocolMapper:GroupMembershipPro
 AUDIENCE_MAPPER = "keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper"
 GROUP = "keycloak:index/group:Group"
 MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"
+USER_GROUPS = "keycloak:index/userGroups:UserGroups"
 USER = "keycloak:index/user:User"
 
 BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
@@ -32,6 +33,7 @@ class World:
     program: str
     scope: str
     group: str
+    other_group: str
 
 
 def configured(**arguments: Any) -> Plugin:
