@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from mlflow_platform.server.__main__ import auth_config, migrate
-from mlflow_platform.server.permission_cache import STAMP_VARIABLE, make_stamp
+from mlflow_platform.server.within.permission_cache import STAMP_VARIABLE, make_stamp
 
 from tests.plugin.browsing import Browser
 from tests.plugin.idp import WEB_CLIENT_SECRET, Backstage, Realm, Sts

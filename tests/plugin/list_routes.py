@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import FastAPI
 from mlflow.server import app as flask_app
 from mlflow_platform.server.app import create_app
-from mlflow_platform.server.bodies import Bodies
-from mlflow_platform.server.endpoints import DISCOVERY, SESSION
+from mlflow_platform.server.credentials.endpoints import DISCOVERY, SESSION
+from mlflow_platform.server.within.bodies import Bodies
 from starlette.routing import Mount
 
 

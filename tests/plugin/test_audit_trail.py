@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from mlflow_platform.server.endpoints import SESSION
+from mlflow_platform.server.credentials.endpoints import SESSION
 
 from tests.plugin.browsing import Browser
 from tests.plugin.conftest import Server

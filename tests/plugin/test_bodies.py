@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from mlflow_platform.server.bodies import LARGEST, Bodies
+from mlflow_platform.server.within.bodies import LARGEST, Bodies
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.plugin.conftest import Server

@@ -9,14 +9,14 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow_platform.server import return_to
-from mlflow_platform.server.cookies import Cookies, parse
-from mlflow_platform.server.id_tokens import Subject
-from mlflow_platform.server.keycloak import Tokens
-from mlflow_platform.server.logins import AT_ONCE, Logins
-from mlflow_platform.server.origin import origin_of
-from mlflow_platform.server.seal import Seal, SealBroken
-from mlflow_platform.server.session_table import METADATA, LoginUsed, Session, SessionTable
+from mlflow_platform.server.browser import return_to
+from mlflow_platform.server.browser.cookies import Cookies, parse
+from mlflow_platform.server.browser.keycloak import Tokens
+from mlflow_platform.server.browser.logins import AT_ONCE, Logins
+from mlflow_platform.server.browser.origin import origin_of
+from mlflow_platform.server.browser.seal import Seal, SealBroken
+from mlflow_platform.server.browser.session_table import METADATA, LoginUsed, Session, SessionTable
+from mlflow_platform.server.identity.id_tokens import Subject
 from sqlalchemy import create_engine
 
 HERE = "https://mlflow.example.com"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from mlflow_platform.server.browser.sessions import QUIET
 from mlflow_platform.server.responses import PAUSE
-from mlflow_platform.server.sessions import QUIET
 
 from tests.plugin.browsing import FETCH, ME, Browser, change, database, eventually, sessions, statuses
 from tests.plugin.conftest import Server

@@ -5,7 +5,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mlflow_platform.server.tokens import MAX_TOKEN
+from mlflow_platform.server.identity.tokens import MAX_TOKEN
 
 from tests.plugin.conftest import Server
 

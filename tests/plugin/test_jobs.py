@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.jobs import TOKEN_VARIABLE, Jobs, within
+from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.within.jobs import TOKEN_VARIABLE, Jobs, within
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.plugin.conftest import TEAMS, Server, prepare, wait_for

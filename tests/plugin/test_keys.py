@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.keys import COOL_DOWN, MAX_AGE, KeysUnavailable, SigningKeys, signing_keys
+from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.identity.keys import COOL_DOWN, MAX_AGE, KeysUnavailable, SigningKeys, signing_keys
+from mlflow_platform.server.identity.tokens import TokenRefused, TokenVerifier, bearer_token
 from mlflow_platform.server.settings import Settings
-from mlflow_platform.server.tokens import TokenRefused, TokenVerifier, bearer_token
 
 from tests.plugin.idp import Backstage
 

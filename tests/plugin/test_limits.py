@@ -4,7 +4,15 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from mlflow_platform.server.limits import ATTEMPTS, METADATA, PER_ADDRESS, PER_PAIR, PER_USER, PERIOD, Limits
+from mlflow_platform.server.credentials.limits import (
+    ATTEMPTS,
+    METADATA,
+    PER_ADDRESS,
+    PER_PAIR,
+    PER_USER,
+    PERIOD,
+    Limits,
+)
 from sqlalchemy import Engine, create_engine, func, select
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from mlflow_platform.server.native_routes import LONGEST, concerns, keep_to_their_requests
 from mlflow_platform.server.settings import SettingsError
+from mlflow_platform.server.within.native_routes import LONGEST, concerns, keep_to_their_requests
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 

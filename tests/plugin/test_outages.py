@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from mlflow_platform.server.endpoints import SESSION
+from mlflow_platform.server.credentials.endpoints import SESSION
 from mlflow_platform.server.responses import PAUSE
 
 from tests.plugin.conftest import Server, prepare, serving

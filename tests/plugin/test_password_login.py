@@ -10,9 +10,9 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlflow_platform.server.endpoints import SESSION
-from mlflow_platform.server.limits import PER_PAIR
-from mlflow_platform.server.passwords import LARGEST, WRONG, Login, network, parse
+from mlflow_platform.server.credentials.endpoints import SESSION
+from mlflow_platform.server.credentials.limits import PER_PAIR
+from mlflow_platform.server.credentials.passwords import LARGEST, WRONG, Login, network, parse
 from mlflow_platform.server.responses import PAUSE, Refused
 
 from tests.plugin.conftest import Server, prepare, serving

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow_platform.server.permission_cache import LONGEST, MOST, SIZE, PermissionCache, keep_found
+from mlflow_platform.server.within.permission_cache import LONGEST, MOST, SIZE, PermissionCache, keep_found
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from mlflow_platform.server.cookies import Cookies
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.jobs import Jobs, within
-from mlflow_platform.server.logins import AT_ONCE, BYTES_AT_ONCE, Logins
+from mlflow_platform.server.browser.cookies import Cookies
+from mlflow_platform.server.browser.logins import AT_ONCE, BYTES_AT_ONCE, Logins
+from mlflow_platform.server.browser.seal import Seal
+from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.routes import SAFE_METHODS, refusal
-from mlflow_platform.server.seal import Seal
 from mlflow_platform.server.settings import Level
+from mlflow_platform.server.within.jobs import Jobs, within
 
 often = settings(max_examples=200, deadline=None)
 

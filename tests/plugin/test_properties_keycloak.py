@@ -14,13 +14,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 from joserfc.jws import serialize_compact
-from mlflow_platform.server.id_tokens import LOGOUT_EVENT, LOGOUT_MAX_AGE, IdTokens, Subject
-from mlflow_platform.server.keycloak import GrantRefused, Keycloak, KeycloakUnavailable, Tokens
-from mlflow_platform.server.keys import KeysUnavailable, SigningKeys, signing_keys
-from mlflow_platform.server.limits import Limits
-from mlflow_platform.server.passwords import Login, Passwords
+from mlflow_platform.server.browser.keycloak import GrantRefused, Keycloak, KeycloakUnavailable, Tokens
+from mlflow_platform.server.credentials.limits import Limits
+from mlflow_platform.server.credentials.passwords import Login, Passwords
+from mlflow_platform.server.identity.id_tokens import LOGOUT_EVENT, LOGOUT_MAX_AGE, IdTokens, Subject
+from mlflow_platform.server.identity.keys import KeysUnavailable, SigningKeys, signing_keys
+from mlflow_platform.server.identity.tokens import LEEWAY, SignedTokens, TokenRefused
 from mlflow_platform.server.responses import Refused
-from mlflow_platform.server.tokens import LEEWAY, SignedTokens, TokenRefused
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 

@@ -7,8 +7,15 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.sts import TIMEOUT, Credentials, Sts, StsRefused, StsTokenRefused, StsUnavailable
+from mlflow_platform.server.credentials.sts import (
+    TIMEOUT,
+    Credentials,
+    Sts,
+    StsRefused,
+    StsTokenRefused,
+    StsUnavailable,
+)
+from mlflow_platform.server.identity.caller import Identity
 
 from tests.anything import HEADERS, STATUS, AnyServer, any_server
 from tests.plugin.test_keys import SETTINGS

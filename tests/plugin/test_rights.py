@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from mlflow.server.auth.db.models import SqlRole, SqlUser
 from mlflow.server.auth.db.utils import migrate_if_needed
-from mlflow_platform.server.endpoints import SESSION
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.rights import Rights
+from mlflow_platform.server.credentials.endpoints import SESSION
+from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.identity.rights import Rights
 from mlflow_platform.server.settings import Level
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session

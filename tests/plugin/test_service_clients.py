@@ -1,7 +1,7 @@
 """Service clients: their team's rights by a token of their own, and nobody else under their name."""
 
 import pytest
-from mlflow_platform.server.endpoints import SESSION
+from mlflow_platform.server.credentials.endpoints import SESSION
 
 from tests.plugin.conftest import Server
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mlflow_platform.server.endpoints import DISCOVERY, SESSION
+from mlflow_platform.server.credentials.endpoints import DISCOVERY, SESSION
 
 from tests.plugin.conftest import Server, prepare, serving
 from tests.plugin.idp import Backstage

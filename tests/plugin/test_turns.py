@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from mlflow_platform.server.settings import SettingsError
-from mlflow_platform.server.turns import Turns, take_turns
+from mlflow_platform.server.within.turns import Turns, take_turns
 from starlette.types import Receive, Scope, Send
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response
 from mlflow.server import auth
-from mlflow_platform.server import whole_pages
+from mlflow_platform.server.within import whole_pages
 
 from tests.plugin.conftest import Server
 

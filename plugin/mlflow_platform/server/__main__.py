@@ -7,10 +7,8 @@ from configparser import ConfigParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlflow_platform.server import jobs
-from mlflow_platform.server.limits import METADATA as LOGIN_ATTEMPTS
-from mlflow_platform.server.permission_cache import STAMP_VARIABLE, make_stamp
-from mlflow_platform.server.session_table import METADATA as SESSIONS
+from mlflow_platform.server.browser.session_table import METADATA as SESSIONS
+from mlflow_platform.server.credentials.limits import METADATA as LOGIN_ATTEMPTS
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
     AUTHORIZATION,
@@ -22,6 +20,8 @@ from mlflow_platform.server.settings import (
     load_secrets,
     load_settings,
 )
+from mlflow_platform.server.within import jobs
+from mlflow_platform.server.within.permission_cache import STAMP_VARIABLE, make_stamp
 
 PORT = 5000
 NEEDED = ("MLFLOW_BACKEND_STORE_URI", AUTH_DATABASE_VARIABLE, WEB_CLIENT_SECRET_VARIABLE, SESSION_KEY_VARIABLE)

@@ -16,30 +16,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_platform.server import (
-    account,
-    audit,
-    browser,
-    endpoints,
-    native_routes,
-    oidc,
-    passwords,
-    permission_cache,
-    whole_pages,
-)
-from mlflow_platform.server.admission import Admission
-from mlflow_platform.server.bodies import Bodies
-from mlflow_platform.server.browser import Browser
-from mlflow_platform.server.identity import Identity, current
-from mlflow_platform.server.jobs import GATEWAY_VARIABLE, TOKEN_VARIABLE, Jobs, within
-from mlflow_platform.server.keycloak import KeycloakUnavailable
-from mlflow_platform.server.keys import KeysUnavailable, SigningKeys
-from mlflow_platform.server.limits import Limits
-from mlflow_platform.server.passwords import Passwords
+from mlflow_platform.server import audit
+from mlflow_platform.server.browser import account, browser, oidc
+from mlflow_platform.server.browser.browser import Browser
+from mlflow_platform.server.browser.keycloak import KeycloakUnavailable
+from mlflow_platform.server.browser.session_table import Session
+from mlflow_platform.server.credentials import endpoints, passwords
+from mlflow_platform.server.credentials.limits import Limits
+from mlflow_platform.server.credentials.passwords import Passwords
+from mlflow_platform.server.credentials.sts import Sts
+from mlflow_platform.server.identity.admission import Admission
+from mlflow_platform.server.identity.caller import Identity, current
+from mlflow_platform.server.identity.keys import KeysUnavailable, SigningKeys
+from mlflow_platform.server.identity.rights import Rights
+from mlflow_platform.server.identity.tokens import TokenRefused, TokenVerifier, bearer_token
 from mlflow_platform.server.responses import DEADLINE, Error, Refused, forbidden, unauthenticated, unavailable
-from mlflow_platform.server.rights import Rights
 from mlflow_platform.server.routes import refusal
-from mlflow_platform.server.session_table import Session
 from mlflow_platform.server.settings import (
     AUTHORIZATION,
     WEB_CLIENT_SECRET_VARIABLE,
@@ -48,10 +40,11 @@ from mlflow_platform.server.settings import (
     load_settings,
     secret,
 )
-from mlflow_platform.server.storage import object_store_only
-from mlflow_platform.server.sts import Sts
-from mlflow_platform.server.tokens import TokenRefused, TokenVerifier, bearer_token
-from mlflow_platform.server.turns import take_turns
+from mlflow_platform.server.within import native_routes, permission_cache, whole_pages
+from mlflow_platform.server.within.bodies import Bodies
+from mlflow_platform.server.within.jobs import GATEWAY_VARIABLE, TOKEN_VARIABLE, Jobs, within
+from mlflow_platform.server.within.storage import object_store_only
+from mlflow_platform.server.within.turns import take_turns
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from starlette.responses import Response
 from starlette.types import Scope
 
-from mlflow_platform.server.identity import Identity
+from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.responses import Error
 
 logger = logging.getLogger("mlflow_platform.audit")

@@ -14,7 +14,7 @@ CONFIG_VARIABLE = "MLFLOW_PLATFORM_CONFIG"
 AUTH_DATABASE_VARIABLE = "MLFLOW_PLATFORM_AUTH_DATABASE_URI"
 WEB_CLIENT_SECRET_VARIABLE = "MLFLOW_PLATFORM_WEB_CLIENT_SECRET"  # noqa: S105
 SESSION_KEY_VARIABLE = "MLFLOW_PLATFORM_SESSION_KEY"
-AUTHORIZATION = "mlflow_platform.server.identity:authorization"  # how MLflow names the function
+AUTHORIZATION = "mlflow_platform.server.identity.caller:authorization"  # how MLflow names the function
 
 
 class SettingsError(Exception):

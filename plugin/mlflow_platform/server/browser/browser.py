@@ -7,22 +7,22 @@ from sqlalchemy import Engine
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from mlflow_platform.server import pages
-from mlflow_platform.server.admission import Admission
-from mlflow_platform.server.cookies import Cookies, parse
-from mlflow_platform.server.id_tokens import IdTokens
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.keycloak import Keycloak
-from mlflow_platform.server.keys import SigningKeys
-from mlflow_platform.server.logins import Logins
-from mlflow_platform.server.oidc import Oidc
-from mlflow_platform.server.origin import header, is_foreign, is_page, origin_of
+from mlflow_platform.server.browser import pages
+from mlflow_platform.server.browser.cookies import Cookies, parse
+from mlflow_platform.server.browser.keycloak import Keycloak
+from mlflow_platform.server.browser.logins import Logins
+from mlflow_platform.server.browser.oidc import Oidc
+from mlflow_platform.server.browser.origin import header, is_foreign, is_page, origin_of
+from mlflow_platform.server.browser.seal import Seal
+from mlflow_platform.server.browser.session_table import Session, SessionTable
+from mlflow_platform.server.browser.sessions import Sessions
+from mlflow_platform.server.identity.admission import Admission
+from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.identity.id_tokens import IdTokens
+from mlflow_platform.server.identity.keys import SigningKeys
+from mlflow_platform.server.identity.tokens import SignedTokens, TokenRefused
 from mlflow_platform.server.responses import Error, Refused, forbidden
-from mlflow_platform.server.seal import Seal
-from mlflow_platform.server.session_table import Session, SessionTable
-from mlflow_platform.server.sessions import Sessions
 from mlflow_platform.server.settings import SESSION_KEY_VARIABLE, WEB_CLIENT_SECRET_VARIABLE, Settings, secret
-from mlflow_platform.server.tokens import SignedTokens, TokenRefused
 
 WHO = "/oidc/session"
 # What programs and MLflow's own scripts ask for; everything else may be a page.

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from mlflow_platform.server.identity import Identity
+from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.settings import Level, strongest
 
 logger = logging.getLogger(__name__)

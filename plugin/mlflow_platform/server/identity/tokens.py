@@ -8,8 +8,8 @@ from typing import Any
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry, deserialize_compact, extract_compact
 
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.keys import SigningKeys
+from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.identity.keys import SigningKeys
 from mlflow_platform.server.settings import Settings, strongest
 
 MAX_TOKEN = 32 * 1024  # a member of several hundred groups fits

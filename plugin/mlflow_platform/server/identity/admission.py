@@ -9,9 +9,9 @@ import anyio.to_thread
 from starlette.types import Scope
 
 from mlflow_platform.server import audit
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.rights import Rights
-from mlflow_platform.server.tokens import TokenVerifier
+from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.identity.rights import Rights
+from mlflow_platform.server.identity.tokens import TokenVerifier
 
 REMEMBERED = 4096  # tokens; the least recently used goes first
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import anyio.to_thread
 from starlette.types import Scope
 
-from mlflow_platform.server.identity import Identity
+from mlflow_platform.server.identity.caller import Identity
 
 # MLflow's own names (3.17.2), by which the server, its job runner and the jobs know one another.
 TOKEN_VARIABLE = "_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN"  # noqa: S105

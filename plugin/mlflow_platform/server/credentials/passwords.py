@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from starlette.types import Receive, Scope
 
-from mlflow_platform.server.limits import Limits
+from mlflow_platform.server.credentials.limits import Limits
 from mlflow_platform.server.responses import Error, Refused, too_many, unauthenticated, unavailable
 from mlflow_platform.server.settings import Settings
 

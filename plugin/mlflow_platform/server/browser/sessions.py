@@ -13,14 +13,14 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
-from mlflow_platform.server.admission import Admission
-from mlflow_platform.server.id_tokens import Subject
-from mlflow_platform.server.identity import Identity
-from mlflow_platform.server.keycloak import GrantRefused, Keycloak, KeycloakUnavailable, Tokens
-from mlflow_platform.server.keys import KeysUnavailable
-from mlflow_platform.server.seal import SealBroken
-from mlflow_platform.server.session_table import Session, SessionTable, hashed
-from mlflow_platform.server.tokens import TokenRefused
+from mlflow_platform.server.browser.keycloak import GrantRefused, Keycloak, KeycloakUnavailable, Tokens
+from mlflow_platform.server.browser.seal import SealBroken
+from mlflow_platform.server.browser.session_table import Session, SessionTable, hashed
+from mlflow_platform.server.identity.admission import Admission
+from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.identity.id_tokens import Subject
+from mlflow_platform.server.identity.keys import KeysUnavailable
+from mlflow_platform.server.identity.tokens import TokenRefused
 
 logger = logging.getLogger(__name__)
 

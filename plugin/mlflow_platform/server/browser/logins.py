@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from mlflow_platform.server.cookies import LOGIN_SECONDS, Cookies
-from mlflow_platform.server.seal import Seal, SealBroken
+from mlflow_platform.server.browser.cookies import LOGIN_SECONDS, Cookies
+from mlflow_platform.server.browser.seal import Seal, SealBroken
 
 AT_ONCE = 4  # tabs
 BYTES_AT_ONCE = 6000  # of all these cookies together; proxies hold a request's cookies in 8 KB

@@ -4,10 +4,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from mlflow_platform.server import audit
-from mlflow_platform.server.identity import Identity
+from mlflow_platform.server.credentials.sts import Sts, StsRefused, StsTokenRefused, StsUnavailable
+from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.responses import forbidden, unauthenticated, unavailable
 from mlflow_platform.server.settings import Settings
-from mlflow_platform.server.sts import Sts, StsRefused, StsTokenRefused, StsUnavailable
 
 DISCOVERY = "/.well-known/mlflow-platform"
 SESSION = "/api/2.0/mlflow-platform/session"

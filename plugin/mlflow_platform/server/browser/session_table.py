@@ -22,10 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from mlflow_platform.server.id_tokens import Subject
-from mlflow_platform.server.keycloak import Tokens
-from mlflow_platform.server.seal import Seal
-from mlflow_platform.server.tokens import LEEWAY
+from mlflow_platform.server.browser.keycloak import Tokens
+from mlflow_platform.server.browser.seal import Seal
+from mlflow_platform.server.identity.id_tokens import Subject
+from mlflow_platform.server.identity.tokens import LEEWAY
 
 METADATA = MetaData()
 _TABLE = Table(

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow_platform.server.identity.tokens import LEEWAY, SignedTokens, TokenRefused, text_of, time_of
 from mlflow_platform.server.settings import Settings
-from mlflow_platform.server.tokens import LEEWAY, SignedTokens, TokenRefused, text_of, time_of
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_MAX_AGE = 300  # seconds

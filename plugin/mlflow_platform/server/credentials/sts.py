@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import httpx
 
-from mlflow_platform.server.identity import Identity
+from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -9,19 +9,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from mlflow_platform.server import account, audit, pages, return_to
-from mlflow_platform.server.admission import Admission
-from mlflow_platform.server.cookies import Cookies, parse
-from mlflow_platform.server.id_tokens import IdTokens
-from mlflow_platform.server.keycloak import GrantRefused, Keycloak, KeycloakUnavailable
-from mlflow_platform.server.keys import KeysUnavailable
-from mlflow_platform.server.logins import Login, Logins
-from mlflow_platform.server.origin import is_foreign, origin_of
+from mlflow_platform.server import audit
+from mlflow_platform.server.browser import account, pages, return_to
+from mlflow_platform.server.browser.cookies import Cookies, parse
+from mlflow_platform.server.browser.keycloak import GrantRefused, Keycloak, KeycloakUnavailable
+from mlflow_platform.server.browser.logins import Login, Logins
+from mlflow_platform.server.browser.origin import is_foreign, origin_of
+from mlflow_platform.server.browser.session_table import LoginUsed
+from mlflow_platform.server.browser.sessions import Sessions
+from mlflow_platform.server.identity.admission import Admission
+from mlflow_platform.server.identity.id_tokens import IdTokens
+from mlflow_platform.server.identity.keys import KeysUnavailable
+from mlflow_platform.server.identity.tokens import TokenRefused, username_in
 from mlflow_platform.server.responses import DEADLINE, PAUSE, Error, forbidden
-from mlflow_platform.server.session_table import LoginUsed
-from mlflow_platform.server.sessions import Sessions
 from mlflow_platform.server.settings import Settings
-from mlflow_platform.server.tokens import TokenRefused, username_in
 
 logger = logging.getLogger(__name__)
 
