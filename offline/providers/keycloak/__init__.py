@@ -12,6 +12,7 @@ from offline.providers.keycloak.mappers import (
     UserAttributeProtocolMapper,
 )
 from offline.providers.keycloak.realm import Realm
+from offline.providers.keycloak.roles import GroupRoles
 from offline.providers.keycloak.scopes import ClientDefaultScopes, ClientOptionalScopes, ClientScope
 from offline.providers.keycloak.users import User
 
@@ -47,6 +48,7 @@ PROVIDER = StandIn(
         AudienceProtocolMapper(),
         Group(),
         GroupMemberships(),
+        GroupRoles(),
         UserGroups(),
         User(),
     ],

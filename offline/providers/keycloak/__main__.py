@@ -1,6 +1,6 @@
 """The plugin: `python -m offline.providers.keycloak`."""
 
-from offline.providers.base import serve
 from offline.providers.keycloak import PROVIDER
+from offline.providers.server import serve
 
 serve(PROVIDER)

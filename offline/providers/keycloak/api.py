@@ -40,9 +40,13 @@ class AdminApi:
         """Changes the object at a path."""
         self._call("put", segments, body)
 
-    def delete(self, *segments: str, may_be_gone: bool = True) -> None:
-        """Removes the object at a path; already gone is fine, unless said otherwise."""
-        self._call("delete", segments, may_be_missing=may_be_gone)
+    def add(self, *segments: str, body: Any) -> None:
+        """Adds what is there already to the list at a path."""
+        self._call("post", segments, body)
+
+    def delete(self, *segments: str, body: Any = None, may_be_gone: bool = True) -> None:
+        """Removes the object at a path, or from a list there; already gone is fine, unless said otherwise."""
+        self._call("delete", segments, body, may_be_missing=may_be_gone)
 
     def _call(
         self, verb: str, segments: tuple[str, ...], body: Any = None, *, may_be_missing: bool = False, **query: Any

@@ -1,13 +1,13 @@
 """Users, groups, and who is in them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from ..harness import Case, Plugin, Refused, Resource, live
-from .world import CLIENT, GROUP, MEMBERS, REALM, USER, USER_GROUPS, World
+from .world import CLIENT, GROUP, GROUP_ROLES, MEMBERS, REALM, USER, USER_GROUPS, World
 
 
 def _id_of(plugin: Plugin, world: World, username: str) -> str:
@@ -92,6 +92,43 @@ def _some_groups_of_a_service_client(plugin: Plugin, world: World) -> Case:
     )
 
 
+def _role(plugin: Plugin, world: World, name: str) -> dict[str, Any]:
+    """A role of the realm, or of a client of Keycloak's own."""
+    client, _, role = name.rpartition("/")
+    owner = ("clients", plugin.client.get(world.realm, "clients", clientId=client)[0]["id"]) if client else ()
+    return plugin.client.get(world.realm, *owner, "roles", role)
+
+
+def _all_roles(plugin: Plugin, world: World) -> Case:
+    ours, foreign = _role(plugin, world, "offline_access"), _role(plugin, world, "realm-management/realm-admin")
+    inputs = {"realmId": world.realm, "groupId": world.group}
+    mappings = (world.realm, "groups", world.group, "role-mappings", "clients", foreign["containerId"])
+    return Case(
+        GROUP_ROLES,
+        {**inputs, "roleIds": [ours["id"]]},
+        update={**inputs, "roleIds": []},
+        replace={**inputs, "groupId": "other", "roleIds": []},
+        drift=lambda made: plugin.client.add(*mappings, body=[foreign]),
+        drifted={"roleIds"},
+        importable=False,  # without its roles it is still there
+    )
+
+
+def _some_roles(plugin: Plugin, world: World) -> Case:
+    ours, foreign = _role(plugin, world, "offline_access"), _role(plugin, world, "account/view-profile")
+    inputs = {"realmId": world.realm, "groupId": world.group, "exhaustive": False}
+    mappings = (world.realm, "groups", world.group, "role-mappings", "clients", foreign["containerId"])
+    return Case(
+        GROUP_ROLES,
+        {**inputs, "roleIds": [ours["id"]]},
+        update={**inputs, "roleIds": [ours["id"], foreign["id"]]},
+        replace={**inputs, "realmId": "other", "roleIds": []},
+        drift=lambda made: plugin.client.delete(*mappings, body=[foreign]),
+        drifted={"roleIds"},
+        importable=False,
+    )
+
+
 def _user(plugin: Plugin, world: World) -> Case:
     inputs = {"realmId": world.realm, "username": "carol", "initialPassword": {"value": "pw", "temporary": False}}
     return Case(
@@ -108,7 +145,16 @@ def _user(plugin: Plugin, world: World) -> Case:
     )
 
 
-LIVES = [_group, _members, _service_members, _all_groups, _some_groups_of_a_service_client, _user]
+LIVES = [
+    _group,
+    _members,
+    _service_members,
+    _all_groups,
+    _some_groups_of_a_service_client,
+    _all_roles,
+    _some_roles,
+    _user,
+]
 
 
 @pytest.mark.parametrize("case", LIVES, ids=lambda case: case.__name__.strip("_"))
@@ -252,3 +298,42 @@ def test_a_group_that_is_gone_is_out_of_the_list_and_refused_as_a_new_one(plugin
         plugin.update(made, newcomer.some(newcomer.b))
     plugin.delete(made)
     assert newcomer.groups() == {newcomer.before}
+
+
+def test_a_list_of_some_roles_leaves_the_others_alone_and_one_of_all_removes_them(plugin: Plugin, world: World):
+    group = plugin.create(GROUP, {"realmId": world.realm, "name": "with roles"})
+    ours, foreign = _role(plugin, world, "offline_access"), _role(plugin, world, "realm-management/realm-admin")
+    mappings = (world.realm, "groups", group.id, "role-mappings")
+    plugin.client.add(*mappings, "clients", foreign["containerId"], body=[foreign])
+    inputs = {"realmId": world.realm, "groupId": group.id}
+
+    some = plugin.create(GROUP_ROLES, {**inputs, "roleIds": [ours["id"]], "exhaustive": False})
+    assert plugin.client.get(*mappings).keys() == {"realmMappings", "clientMappings"}
+    some = plugin.update(some, {**inputs, "roleIds": [], "exhaustive": False})
+    assert plugin.client.get(*mappings).keys() == {"clientMappings"}
+
+    found = plugin.imported(GROUP_ROLES, some.id)
+    assert found is not None and found.outputs["roleIds"] == [foreign["id"]]
+    plugin.update(found, {**inputs, "roleIds": []})
+    assert plugin.client.get(*mappings) == {}
+    for id in (group.id, f"{world.realm}/x/{group.id}"):
+        with pytest.raises(Refused, match="needs an id like realm/group's id"):
+            plugin.imported(GROUP_ROLES, id)
+    plugin.delete(group)
+
+
+def test_what_a_list_of_members_was_goes_on_as_a_list_of_roles_and_throws_nobody_out(plugin: Plugin, world: World):
+    """By an alias of the program's; with the official plugin's bridge it is the same."""
+    group = plugin.create(GROUP, {"realmId": world.realm, "name": "moving"})
+    inputs = {"realmId": world.realm, "groupId": group.id}
+    members = plugin.create(MEMBERS, {**inputs, "members": ["alice"]})
+    moved = replace(members, token=GROUP_ROLES)
+    assert plugin.diff(moved, {**inputs, "roleIds": []}).kind == "update"
+    moved = plugin.update(moved, {**inputs, "roleIds": []})
+    assert plugin.diff(moved, {**inputs, "roleIds": []}).kind == "none"
+    found = plugin.refresh(moved)
+    assert found is not None and found.id == f"{world.realm}/{group.id}"
+    plugin.delete(found)
+    found = plugin.refresh(members)
+    assert found is not None and found.outputs["members"] == ["alice"]
+    plugin.delete(group)

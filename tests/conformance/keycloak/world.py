@@ -18,6 +18,7 @@ GROUP_MAPPER = "keycloak:openid/groupMembershipProtocolMapper:GroupMembershipPro
 AUDIENCE_MAPPER = "keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper"
 GROUP = "keycloak:index/group:Group"
 MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"
+GROUP_ROLES = "keycloak:index/groupRoles:GroupRoles"
 USER_GROUPS = "keycloak:index/userGroups:UserGroups"
 USER = "keycloak:index/user:User"
 
