@@ -22,7 +22,7 @@ How to write one (random.py is the smallest whole example):
     PROVIDER = StandIn("package", "1.2.3", [Thing()], connect=connect, config={"port": Prop(int)})
 
     if __name__ == "__main__":
-        serve(PROVIDER)
+        serve(PROVIDER)  # of server.py
 
 `connect(config)` gets the provider's configuration as plain values (typed by `config`) and returns the client that the
 four methods are given; it is called once, when a method first needs it, so neither a preview nor a check contacts a
@@ -30,7 +30,7 @@ server. It raises `ProviderError` with one sentence where the server cannot be r
 functions: a plugin's start-up counts in every `pulumi up`.
 
 The base does the rest: checks, defaults and generated names (checks.py), detailed diffs (diffs.py), secrets and unknown
-values (values.py), previews, import and refresh, progress and error reports (server.py).
+values (values.py), previews, import and refresh, progress (engine.py) and error reports (server.py).
 """
 
 import asyncio
@@ -45,19 +45,8 @@ from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from . import checks, diffs
-from .schema import (
-    MISSING,
-    CheckError,
-    InitFailed,
-    Interrupted,
-    Prop,
-    ProviderError,
-    ResourceType,
-    log,
-    pause,
-    under_engine,
-)
-from .server import EngineLog, serve
+from .engine import EngineLog, log, pause, under_engine
+from .schema import MISSING, CheckError, InitFailed, Interrupted, Prop, ProviderError, ResourceType
 from .values import UNKNOWN, canonical, is_zero, plain, without_internals, wrap
 
 __all__ = [
@@ -70,7 +59,6 @@ __all__ = [
     "StandIn",
     "log",
     "pause",
-    "serve",
 ]
 
 T = TypeVar("T")

@@ -4,7 +4,8 @@ import secrets
 import string
 from typing import Any
 
-from .base import CheckError, Prop, ResourceType, StandIn, serve
+from .base import CheckError, Prop, ResourceType, StandIn
+from .server import serve
 
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 

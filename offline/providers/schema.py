@@ -1,8 +1,6 @@
-"""The vocabulary of the stand-ins: a property, a resource type, its errors, and how it talks with the engine."""
+"""The vocabulary of the stand-ins: a property, a resource type, its errors."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -119,31 +117,3 @@ class InitFailed(ProviderError):
 
 class Interrupted(ProviderError):
     """The engine was told to stop (Ctrl-C) while something was waited for."""
-
-
-Report = Callable[[str, bool], None]  # takes a message, and whether it is a detail
-
-_report: ContextVar[Report] = ContextVar("report", default=lambda message, detail: None)
-_stopped: ContextVar[threading.Event | None] = ContextVar("stopped", default=None)
-
-
-def log(message: str, *, detail: bool = False) -> None:
-    """Reports progress on the resource at hand, in its status line; without a terminal each message is a line.
-
-    Hence a message that repeats the last one is dropped (the CLI itself counts the seconds), and so is a detail that
-    comes within a few seconds of another message.
-    """
-    _report.get()(message, detail)
-
-
-def pause(seconds: float) -> None:
-    """Waits, as between two looks at a server; raises `Interrupted` at once when the engine is told to stop."""
-    stopped = _stopped.get() or threading.Event()
-    if stopped.wait(seconds):
-        raise Interrupted("interrupted before it was done; run the same command again to go on")
-
-
-def under_engine(report: Report, stopped: threading.Event) -> None:
-    """Makes `log` and `pause` in the current context heed the given engine."""
-    _report.set(report)
-    _stopped.set(stopped)

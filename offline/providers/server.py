@@ -9,50 +9,28 @@ import asyncio
 import contextlib
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import grpc.aio
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
+from . import engine
+from .base import StandIn
 from .schema import InitFailed, ProviderError
 
-if TYPE_CHECKING:
-    from .base import StandIn
-
-_engine: engine_pb2_grpc.EngineStub | None = None
-
-_DETAILS = 5.0  # seconds of silence before a detail is worth a message
 _WATCH = 1.0  # seconds between two looks whether the engine still lives
-
-
-class EngineLog:
-    """Sends messages about one resource to the engine, as few as tell the whole; without an engine they are dropped."""
-
-    def __init__(self, urn: str):
-        self._urn = urn
-        self._last = ""
-        self._sent = -_DETAILS
-
-    def __call__(self, message: str, detail: bool) -> None:
-        now = time.monotonic()
-        if not message or message == self._last or (detail and now - self._sent < _DETAILS):
-            return
-        self._last, self._sent = message, now
-        if _engine is not None:
-            _engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=self._urn, ephemeral=True))
 
 
 class Servicer(ProviderServicer):
     """The SDK's servicer, with readable errors and partial failures."""
 
-    def __init__(self, provider: "StandIn", engine_address: str = ""):
+    def __init__(self, provider: StandIn, engine_address: str = ""):
         super().__init__([], provider.version, provider, engine_address)
         self.stand_in = provider
 
@@ -100,7 +78,7 @@ class Servicer(ProviderServicer):
         return details
 
 
-def serve(provider: "StandIn") -> None:
+def serve(provider: StandIn) -> None:
     """A plugin's main: the engine's address is the first argument that is not an option."""
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     if not addresses:
@@ -109,10 +87,9 @@ def serve(provider: "StandIn") -> None:
         asyncio.run(_serve(provider, addresses[0]))
 
 
-async def _serve(provider: "StandIn", engine_address: str) -> None:
-    global _engine
+async def _serve(provider: StandIn, engine_address: str) -> None:
     parent = os.getppid()
-    _engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine_address))
+    engine.connect(engine_address)
     server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider, engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")

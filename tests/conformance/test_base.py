@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from offline.providers import server
+from offline.providers import engine
 from offline.providers.base import CheckError, InitFailed, Prop, ProviderError, ResourceType, StandIn, log, pause
 from offline.providers.values import UNKNOWN
 
@@ -207,15 +207,15 @@ def test_what_is_waited_for_ends_when_the_engine_is_told_to_stop(plugin: Plugin)
 
 def test_the_status_line_says_each_step_once(plugin: Plugin, monkeypatch: pytest.MonkeyPatch):
     sent = []
-    monkeypatch.setattr(server, "_engine", SimpleNamespace(Log=sent.append))
+    monkeypatch.setattr(engine, "_engine", SimpleNamespace(Log=sent.append))
     thing(plugin, kind="talkative")
     assert [(request.message, request.ephemeral) for request in sent] == [("step 1", True), ("step 2", True)]
 
 
 def test_a_detail_is_told_after_a_silence(plugin: Plugin, monkeypatch: pytest.MonkeyPatch):
     sent = []
-    monkeypatch.setattr(server, "_engine", SimpleNamespace(Log=sent.append))
-    monkeypatch.setattr(server, "_DETAILS", 0)
+    monkeypatch.setattr(engine, "_engine", SimpleNamespace(Log=sent.append))
+    monkeypatch.setattr(engine, "_DETAILS", 0)
     thing(plugin, kind="talkative")
     assert "a detail of step 2" in [request.message for request in sent]
 

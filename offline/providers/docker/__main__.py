@@ -1,6 +1,6 @@
 """The plugin's process: `python -m offline.providers.docker ENGINE_ADDRESS`."""
 
-from ..base import serve
+from ..server import serve
 from . import PROVIDER
 
 serve(PROVIDER)

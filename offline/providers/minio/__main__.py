@@ -1,6 +1,6 @@
 """The plugin: `python -m offline.providers.minio`."""
 
-from offline.providers.base import serve
 from offline.providers.minio import PROVIDER
+from offline.providers.server import serve
 
 serve(PROVIDER)

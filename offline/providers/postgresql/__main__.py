@@ -1,6 +1,6 @@
 """The plugin: `python -m offline.providers.postgresql`."""
 
-from offline.providers.base import serve
 from offline.providers.postgresql import PROVIDER
+from offline.providers.server import serve
 
 serve(PROVIDER)
