@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from mlflow_platform.server.browser.session_table import METADATA as SESSIONS
 from mlflow_platform.server.credentials.limits import METADATA as LOGIN_ATTEMPTS
+from mlflow_platform.server.identity.caller import AUTHORIZATION
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
-    AUTHORIZATION,
     SECRETS,
     SESSION_KEY_VARIABLE,
     WEB_CLIENT_SECRET_VARIABLE,

@@ -26,14 +26,13 @@ from mlflow_platform.server.credentials.limits import Limits
 from mlflow_platform.server.credentials.passwords import Passwords
 from mlflow_platform.server.credentials.sts import Sts
 from mlflow_platform.server.identity.admission import Admission
-from mlflow_platform.server.identity.caller import Identity, current
+from mlflow_platform.server.identity.caller import AUTHORIZATION, Identity, current
 from mlflow_platform.server.identity.keys import KeysUnavailable, SigningKeys
 from mlflow_platform.server.identity.rights import Rights
 from mlflow_platform.server.identity.tokens import TokenRefused, TokenVerifier, bearer_token
 from mlflow_platform.server.responses import DEADLINE, Error, Refused, forbidden, unauthenticated, unavailable
 from mlflow_platform.server.routes import refusal
 from mlflow_platform.server.settings import (
-    AUTHORIZATION,
     WEB_CLIENT_SECRET_VARIABLE,
     Settings,
     SettingsError,

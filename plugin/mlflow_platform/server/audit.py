@@ -3,17 +3,26 @@
 import json
 import logging
 from datetime import UTC, datetime
+from typing import Protocol
 
 from starlette.responses import Response
 from starlette.types import Scope
 
-from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.responses import Error
 
 logger = logging.getLogger("mlflow_platform.audit")
 
 REFUSALS = frozenset({401, 403, 429})
 LONGEST = 256  # characters of any text, most of which is the caller's own
+
+
+class Known(Protocol):
+    """Who asked, as far as the trail says it."""
+
+    @property
+    def username(self) -> str: ...
+    @property
+    def client(self) -> str: ...
 
 
 def record(
@@ -37,14 +46,14 @@ def record(
     logger.info(json.dumps({name: v[:LONGEST] if isinstance(v, str) else v for name, v in event_line.items()}))
 
 
-def denied(scope: Scope, identity: Identity) -> None:
+def denied(scope: Scope, who: Known) -> None:
     """Writes that MLflow's own permissions let a request no further."""
     reason = "MLflow's permissions"
-    record("refused", scope, user=identity.username, client=identity.client, status=403, reason=reason)
+    record("refused", scope, user=who.username, client=who.client, status=403, reason=reason)
 
 
-def refused(answer: Response, scope: Scope, identity: Identity | None) -> None:
+def refused(answer: Response, scope: Scope, who: Known | None) -> None:
     """Writes that this layer let a request no further, if that is what the answer says."""
     if isinstance(answer, Error) and answer.status_code in REFUSALS:
-        user, client = (identity.username, identity.client) if identity else (None, None)
+        user, client = (who.username, who.client) if who else (None, None)
         record("refused", scope, user=user, client=client, status=answer.status_code, reason=answer.message)

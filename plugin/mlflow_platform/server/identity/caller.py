@@ -39,3 +39,6 @@ def authorization() -> Authorization | Response:
     # Where MLflow looks for the user that a job is for; the header itself ended at the gate.
     request.authorization = who  # pyright: ignore[reportAttributeAccessIssue]
     return who
+
+
+AUTHORIZATION = f"{__name__}:{authorization.__name__}"  # as MLflow's configuration names it
