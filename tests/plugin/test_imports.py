@@ -1,6 +1,7 @@
-"""Who imports whom: down only, from the gate through the rooms to what all of them use."""
+"""Who imports whom: down only, from the gate through the rooms to what all of them use, and nowhere in a circle."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from tests.plugin.conftest import ROOT
@@ -47,3 +48,7 @@ def test_the_servers_imports_run_down_only() -> None:
     for module, here in rooms.items():
         for other in IMPORTS[module]:
             assert room(other) == here or FLOORS.get(room(other), 9) < FLOORS[here], f"{module} imports {other}"
+
+
+def test_no_module_is_in_a_circle_of_imports() -> None:
+    TopologicalSorter(IMPORTS).prepare()

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 
-from mlflow_platform.client.tracking import find_session
+from mlflow_platform.client.mlflow_session import find_session
 
 
 class PlatformS3ArtifactRepository(S3ArtifactRepository):

@@ -6,7 +6,6 @@ has the entry points too, but not what the client depends on: neither is importe
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,10 @@ from requests.auth import AuthBase
 from requests.utils import rewind_body
 
 from mlflow_platform.client.addresses import InvalidUrl, is_within, normalized, server_of
+from mlflow_platform.client.mlflow_session import NAME, find_session, has_own_credentials, session_at
 
 if TYPE_CHECKING:
     from mlflow_platform.client.artifacts import PlatformS3ArtifactRepository
-    from mlflow_platform.client.sessions import Session
-
-NAME = "mlflow-platform"
 
 
 class PlatformHeaders:
@@ -32,7 +29,7 @@ class PlatformHeaders:
     def request_headers(self) -> dict[str, str]:
         target = _requested()
         server = _server(target)
-        if server and not has_own_credentials(target) and _find(server):
+        if server and not has_own_credentials(target) and session_at(server):
             target.auth = NAME  # not a header: MLflow repeats those for minutes, and tokens may end before
         return {}
 
@@ -99,32 +96,8 @@ class _Bearer(AuthBase):
     def _token(self, request: PreparedRequest) -> str | None:
         if not self._server or not is_within(request.url or "", self._server):
             return None
-        session = _find(self._server)
+        session = session_at(self._server)
         return session.access_token() if session else None
-
-
-def find_session(tracking_uri: str | None = None) -> Session | None:
-    """The session at MLflow's tracking server; None where the user brings credentials of her own."""
-    from mlflow.tracking import get_tracking_uri
-    from mlflow.utils.credentials import get_default_host_creds
-
-    tracking_uri = tracking_uri or get_tracking_uri()
-    if not tracking_uri.startswith("http") or has_own_credentials(get_default_host_creds(tracking_uri)):
-        return None
-    return _find(tracking_uri)
-
-
-def _find(url: str) -> Session | None:
-    if os.environ.get("MLFLOW_PLATFORM_CONFIG"):  # this is the platform's own server
-        return None
-    from mlflow_platform.client import sessions
-
-    return sessions.find(url)
-
-
-def has_own_credentials(target: Any) -> bool:
-    """Whether the user told MLflow how to log in: by a token, a password, or another plugin."""
-    return bool(target.token or target.username or target.aws_sigv4 or target.auth not in (None, "", NAME))
 
 
 def _server(target: Any) -> str | None:
