@@ -25,8 +25,8 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine
 
 from tests.anything import HEADERS, JSON, NESTED, STATUS, AnyServer, any_server, bodies
+from tests.plugin.identity.test_keys import OFFLINE, SETTINGS, Offline
 from tests.plugin.idp import MISSING
-from tests.plugin.test_keys import OFFLINE, SETTINGS, Offline
 
 often = settings(max_examples=120, deadline=None)
 

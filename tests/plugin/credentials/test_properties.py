@@ -18,7 +18,7 @@ from mlflow_platform.server.credentials.sts import (
 from mlflow_platform.server.identity.caller import Identity
 
 from tests.anything import HEADERS, STATUS, AnyServer, any_server
-from tests.plugin.test_keys import SETTINGS
+from tests.plugin.identity.test_keys import SETTINGS
 
 SPACE = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'
 GIVEN = {
