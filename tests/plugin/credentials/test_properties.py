@@ -1,12 +1,16 @@
-"""Whatever MinIO's STS answers: credentials that it gave, or one of three refusals, and soon."""
+"""Whatever MinIO's STS answers, and Keycloak to a password: what it gave, or one of the known refusals, and soon."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from mlflow_platform.server.credentials.limits import Limits
+from mlflow_platform.server.credentials.passwords import Login, Passwords
 from mlflow_platform.server.credentials.sts import (
     TIMEOUT,
     Credentials,
@@ -16,9 +20,12 @@ from mlflow_platform.server.credentials.sts import (
     StsUnavailable,
 )
 from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.responses import Refused
+from pydantic import SecretStr
+from sqlalchemy import create_engine
 
-from tests.anything import HEADERS, STATUS, AnyServer, any_server
-from tests.plugin.identity.test_keys import SETTINGS
+from tests.anything import HEADERS, NESTED, STATUS, AnyServer, any_server
+from tests.plugin.no_network import GRANTS, SETTINGS
 
 SPACE = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'
 GIVEN = {
@@ -119,3 +126,35 @@ def test_no_document_takes_the_servers_time_or_its_files(server: AnyServer, sts:
     with pytest.raises(StsUnavailable):
         asyncio.run(sts.credentials("her-token", ADA))
     assert time.monotonic() - begun < TIMEOUT
+
+
+# A password's grant.
+
+
+@pytest.fixture(scope="module")
+def passwords(server: AnyServer) -> Passwords:
+    found = SETTINGS.model_copy(update={"backchannel_url": f"{server.url}/realms/test"})
+    return Passwords(found, "our-secret", Limits(create_engine("sqlite://"), b"key"))
+
+
+@settings(max_examples=120, deadline=None)
+@given(status=STATUS, headers=HEADERS, body=GRANTS)
+@example(status=200, headers={}, body=NESTED)
+@example(status=200, headers={}, body=b'{"access_token": 1}')
+@example(status=307, headers={"Location": "/elsewhere"}, body=b"")
+@example(status=302, headers={"Location": "http://[::1"}, body=b"")
+def test_an_answer_to_a_password_is_a_token_a_refusal_or_no_answer(
+    server: AnyServer, passwords: Passwords, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    server.will_answer(status, body, headers)
+    try:
+        token = asyncio.run(passwords._grant(Login(username="ada", password=SecretStr("her-password"))))
+    except Refused as refused:
+        assert refused.answer.status_code in (401, 503)
+        assert refused.answer.status_code == 503 or json.loads(body)["error"] == "invalid_grant"
+    except httpx.HTTPError:
+        pass  # the caller's to handle, as no answer
+    else:
+        assert isinstance(token, str)
+        assert (status, token) == (200, json.loads(body)["access_token"])
+    assert len(server.paths) == 1

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.identity.keys import COOL_DOWN, MAX_AGE, KeysUnavailable, SigningKeys, signing_keys
 from mlflow_platform.server.identity.tokens import TokenRefused, TokenVerifier, bearer_token
-from mlflow_platform.server.settings import Settings
 
 from tests.plugin.idp import Backstage
+from tests.plugin.no_network import OFFLINE, SETTINGS, Offline
 
 
 class Clock:
@@ -126,34 +126,9 @@ def test_a_document_without_a_signing_key_is_an_error(document: object) -> None:
         signing_keys(document)
 
 
-SETTINGS = Settings.model_validate(
-    {
-        "public_url": "http://localhost:5000",
-        "issuer": "http://keycloak.example/realms/test",
-        "backchannel_url": "http://127.0.0.1:9/realms/test",
-        "client_id": "mlflow-client",
-        "web_client_id": "mlflow",
-        "session_idle_seconds": 28800,
-        "session_max_seconds": 259200,
-        "sts_endpoint": "http://127.0.0.1:9",
-        "s3_endpoint": "http://s3.example",
-        "s3_region": "us-east-1",
-        "bucket": "mlflow",
-        "teams": {"editors": "EDIT"},
-    }
-)
-OFFLINE = Backstage()
-OFFLINE.close()
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
 )
-
-
-class Offline(SigningKeys):
-    """The realm's keys, without the network."""
-
-    async def get(self, key_id: str):
-        return signing_keys(OFFLINE.realm.jwks()).get(key_id)
 
 
 def verify(token: str) -> Identity | None:

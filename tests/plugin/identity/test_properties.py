@@ -1,4 +1,4 @@
-"""Whatever Keycloak answers: only what is right is taken, and everything else is one of the known refusals."""
+"""Whatever a token claims and Keycloak says of its keys: what is right is taken, all else is a known refusal."""
 
 import asyncio
 import base64
@@ -8,25 +8,18 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 from joserfc.jws import serialize_compact
-from mlflow_platform.server.browser.keycloak import GrantRefused, Keycloak, KeycloakUnavailable, Tokens
-from mlflow_platform.server.credentials.limits import Limits
-from mlflow_platform.server.credentials.passwords import Login, Passwords
 from mlflow_platform.server.identity.id_tokens import LOGOUT_EVENT, LOGOUT_MAX_AGE, IdTokens, Subject
 from mlflow_platform.server.identity.keys import KeysUnavailable, SigningKeys, signing_keys
 from mlflow_platform.server.identity.tokens import LEEWAY, SignedTokens, TokenRefused
-from mlflow_platform.server.responses import Refused
-from pydantic import SecretStr
-from sqlalchemy import create_engine
 
 from tests.anything import HEADERS, JSON, NESTED, STATUS, AnyServer, any_server, bodies
-from tests.plugin.identity.test_keys import OFFLINE, SETTINGS, Offline
 from tests.plugin.idp import MISSING
+from tests.plugin.no_network import OFFLINE, SETTINGS, Offline
 
 often = settings(max_examples=120, deadline=None)
 
@@ -124,75 +117,6 @@ def test_a_logout_token_is_fresh_and_names_somebody_or_is_refused(changes: dict[
     assert claims["iat"] >= NOW - LOGOUT_MAX_AGE
     assert claims.get("exp", NOW) > NOW - LEEWAY
     assert isinstance(claims["events"][LOGOUT_EVENT], dict)
-
-
-# The token endpoint.
-
-GRANTS = bodies(
-    {"access_token": "eyJh.eyJz.c2ln", "refresh_token": "eyJh.eyJz.cmVm", "id_token": None, "error": None},
-    st.sampled_from(["invalid_grant", "unauthorized_client"]) | JSON,
-)
-
-
-@pytest.fixture(scope="module")
-def keycloak(server: AnyServer) -> Keycloak:
-    return Keycloak(SETTINGS.model_copy(update={"backchannel_url": f"{server.url}/realms/test"}), "our-secret")
-
-
-@pytest.fixture(scope="module")
-def passwords(server: AnyServer) -> Passwords:
-    found = SETTINGS.model_copy(update={"backchannel_url": f"{server.url}/realms/test"})
-    return Passwords(found, "our-secret", Limits(create_engine("sqlite://"), b"key"))
-
-
-@often
-@given(status=STATUS, headers=HEADERS, body=GRANTS)
-@example(status=200, headers={}, body=b'{"access_token": "a", "refresh_token": "\\ud800"}')
-@example(status=200, headers={}, body=b'{"access_token": "a", "id_token": "b"}')
-@example(status=200, headers={}, body=b'{"access_token": "a", "refresh_token": 1}')
-@example(status=307, headers={"Location": "/elsewhere"}, body=b"")
-@example(status=302, headers={"Location": "http://[::1"}, body=b"")
-@example(status=400, headers={}, body=b'{"error": "invalid_grant"}')
-@example(status=200, headers={}, body=NESTED)
-def test_an_answer_to_a_grant_is_tokens_a_refusal_or_no_answer(
-    server: AnyServer, keycloak: Keycloak, status: int, headers: dict[str, str], body: bytes
-) -> None:
-    server.will_answer(status, body, headers)
-    try:
-        tokens = asyncio.run(keycloak.renew("a-refresh-token"))
-    except GrantRefused:
-        assert (status, json.loads(body)["error"]) == (400, "invalid_grant")
-    except KeycloakUnavailable:
-        assert (status, body) != (400, b'{"error": "invalid_grant"}')
-    else:
-        document = json.loads(body)
-        assert status == 200
-        assert tokens == Tokens(document["access_token"], document.get("refresh_token"), document.get("id_token"))
-        assert all(token is None or token.isascii() for token in (tokens.access, tokens.refresh, tokens.id))
-    assert len(server.paths) == 1  # our secret goes nowhere else
-
-
-@often
-@given(status=STATUS, headers=HEADERS, body=GRANTS)
-@example(status=200, headers={}, body=NESTED)
-@example(status=200, headers={}, body=b'{"access_token": 1}')
-@example(status=307, headers={"Location": "/elsewhere"}, body=b"")
-@example(status=302, headers={"Location": "http://[::1"}, body=b"")
-def test_an_answer_to_a_password_is_a_token_a_refusal_or_no_answer(
-    server: AnyServer, passwords: Passwords, status: int, headers: dict[str, str], body: bytes
-) -> None:
-    server.will_answer(status, body, headers)
-    try:
-        token = asyncio.run(passwords._grant(Login(username="ada", password=SecretStr("her-password"))))
-    except Refused as refused:
-        assert refused.answer.status_code in (401, 503)
-        assert refused.answer.status_code == 503 or json.loads(body)["error"] == "invalid_grant"
-    except httpx.HTTPError:
-        pass  # the caller's to handle, as no answer
-    else:
-        assert isinstance(token, str)
-        assert (status, token) == (200, json.loads(body)["access_token"])
-    assert len(server.paths) == 1
 
 
 # The realm's keys.
