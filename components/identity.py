@@ -11,7 +11,8 @@ from pulumi import Input, Output, ResourceOptions
 from components.database import Connection
 from components.network import Network, ServiceArgs
 from components.passwords import password
-from components.realm import Client, Group, Realm, RealmArgs
+from components.people import Group
+from components.realm import Client, Realm, RealmArgs
 from components.settings import Lifetimes
 
 _ADMIN = "admin"

@@ -10,28 +10,17 @@ from pulumi import Input, Output, ResourceOptions
 
 from components.durations import go_duration
 from components.passwords import password
+from components.people import POLICY, TEAM, Group, People
 from components.settings import SERVICE_ACCOUNT, Lifetimes
 
 TRACKING_AUDIENCE = "mlflow"
 _WEB = TRACKING_AUDIENCE
 _STORAGE_AUDIENCE = "minio"
 
-# Attributes of the groups, from which the claims are made.
-_TEAM = "mlflow-team"
-_POLICY = "policy"
-
-# Keycloak's own default scopes: a client's list of scopes replaces them, so it has to name these too.
-_BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
+# What a token says of its bearer; a client's list of scopes replaces Keycloak's own defaults. Of these `roles` is left
+# out: by it a token would be good for Keycloak's own API of accounts, too. And `web-origins`, which nothing here reads.
+_BUILT_IN_SCOPES = ["acr", "basic", "email", "profile"]
 _SERVICE_SCOPE = "service_account"  # Keycloak gives it to a service client at every update, so it is listed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """A group: the MinIO policy that its members' tokens carry, and the dev users and service clients in it."""
-
-    policy: str
-    members: tuple[str, ...] = ()
-    service_clients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +52,10 @@ class Client:
 
 
 class Realm(pulumi.ComponentResource):
-    """A token says which groups its bearer is in, which MinIO policies follow from them, and whom it is for."""
+    """A token says which groups its bearer is in, which MinIO policies follow from them, and whom it is for.
+
+    And no more: it carries no roles (`full_scope_allowed`), so that whoever finds one cannot use it on Keycloak itself.
+    """
 
     name = "mlflow"
     web: Client
@@ -92,12 +84,15 @@ class Realm(pulumi.ComponentResource):
         self._scopes(_STORAGE_AUDIENCE, console, for_storage)  # its tokens are of no use to MLflow
         for client_id, client in services.items():
             self._scopes(client_id, client, [*for_both, _SERVICE_SCOPE])
+
+        people = People(prefix=name, realm_id=self._realm.id, opts=self._opts)
+        groups = {group: people.group(group, rights.policy) for group, rights in args.groups.items()}
         self.passwords = {user: password(f"{name}-{user}", self) for user in args.dev_users}
-        users = {user: self._user(user, secret) for user, secret in self.passwords.items()}
-        for group, rights in args.groups.items():
-            people = [users[member].username for member in rights.members]
-            programs = [Output.concat(SERVICE_ACCOUNT, services[name].client_id) for name in rights.service_clients]
-            self._group(group, rights.policy, people + programs)
+        users = {user: people.user(user, secret).id for user, secret in self.passwords.items()}
+        programs = {SERVICE_ACCOUNT + name: client.service_account_user_id for name, client in services.items()}
+        for user, user_id in {**users, **programs}.items():
+            if theirs := [groups[group].id for group, rights in args.groups.items() if user in rights.user_names]:
+                people.member(user, user_id, theirs)
 
         self.web, self.console = Client.of(web), Client.of(console)
         self.service_clients = {client_id: Client.of(client) for client_id, client in services.items()}
@@ -132,6 +127,7 @@ class Realm(pulumi.ComponentResource):
             client_id=_WEB,
             name="MLflow",
             access_type="CONFIDENTIAL",
+            full_scope_allowed=False,
             standard_flow_enabled=True,
             direct_access_grants_enabled=args.password_grant,
             pkce_code_challenge_method="S256",
@@ -152,6 +148,7 @@ class Realm(pulumi.ComponentResource):
             client_id=_STORAGE_AUDIENCE,
             name="MinIO console",
             access_type="CONFIDENTIAL",
+            full_scope_allowed=False,
             standard_flow_enabled=True,
             valid_redirect_uris=[f"{url}/oauth_callback"],
             opts=self._opts,
@@ -165,6 +162,7 @@ class Realm(pulumi.ComponentResource):
             client_id=self.login_client_id,
             name="MLflow client",
             access_type="PUBLIC",
+            full_scope_allowed=False,
             standard_flow_enabled=True,
             direct_access_grants_enabled=False,
             oauth2_device_authorization_grant_enabled=True,
@@ -181,6 +179,7 @@ class Realm(pulumi.ComponentResource):
             client_id=name,
             name=name,
             access_type="CONFIDENTIAL",
+            full_scope_allowed=False,
             service_accounts_enabled=True,
             standard_flow_enabled=False,
             implicit_flow_enabled=False,
@@ -191,13 +190,13 @@ class Realm(pulumi.ComponentResource):
     def _tracking_scope(self, client: openid.Client) -> openid.ClientScope:
         """Makes a token good for MLflow: its audience, and the user's teams."""
         scope = self._scope(client, TRACKING_AUDIENCE)
-        self._claim(scope, "groups", _TEAM)
+        self._claim(scope, "groups", TEAM)
         return scope
 
     def _storage_scope(self, client: openid.Client) -> openid.ClientScope:
         """Makes a token good for MinIO: its audience, and the policies of all groups of the user."""
         scope = self._scope(client, _STORAGE_AUDIENCE)
-        self._claim(scope, "policy", _POLICY)
+        self._claim(scope, "policy", POLICY)
         return scope
 
     def _claim(self, scope: openid.ClientScope, name: str, attribute: str) -> None:
@@ -253,36 +252,5 @@ class Realm(pulumi.ComponentResource):
             realm_id=self._realm.id,
             client_id=client.id,
             optional_scopes=list(optional),
-            opts=self._opts,
-        )
-
-    def _group(self, name: str, policy: str, members: list[Output[str]]) -> None:
-        group = keycloak.Group(
-            f"{self._prefix}-{name}",
-            realm_id=self._realm.id,
-            name=name,
-            attributes={_TEAM: name, _POLICY: policy},
-            opts=self._opts,
-        )
-        if members:
-            keycloak.GroupMemberships(
-                f"{self._prefix}-{name}",
-                realm_id=self._realm.id,
-                group_id=group.id,
-                members=members,
-                opts=self._opts,
-            )
-
-    def _user(self, name: str, secret: Output[str]) -> keycloak.User:
-        return keycloak.User(
-            f"{self._prefix}-{name}",
-            realm_id=self._realm.id,
-            username=name,
-            enabled=True,
-            email=f"{name}@example.com",
-            email_verified=True,
-            first_name=name.capitalize(),  # without names Keycloak asks for them at the first login
-            last_name="Developer",
-            initial_password=keycloak.UserInitialPasswordArgs(value=secret, temporary=False),
             opts=self._opts,
         )

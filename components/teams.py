@@ -1,7 +1,7 @@
 """A stack's teams, as each part of the platform understands them."""
 
+from components.people import Group
 from components.policies import team_policy
-from components.realm import Group
 from components.settings import BucketAccess, Settings
 
 

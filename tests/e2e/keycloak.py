@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -97,15 +97,33 @@ def approve_device(url: str, user: str, password: str) -> None:
     browser.submit({"accept": "Yes"})
 
 
+class _Login(httpx.Auth):
+    """Keycloak's administrator, who logs in again when the token, which holds for a minute, has ended."""
+
+    requires_response_body = True
+
+    def __init__(self, server: str, admin: Mapping[str, str]):
+        grant = {"grant_type": "password", "client_id": "admin-cli"}
+        who = {"username": admin["user"], "password": admin["password"]}
+        url = f"{server}/realms/master/protocol/openid-connect/token"
+        self._login = httpx.Request("POST", url, data={**grant, **who})
+        self._token = ""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        if not self._token or (yield request).status_code == 401:
+            answer = yield self._login
+            self._token = answer.json()["access_token"]
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            yield request
+
+
 @contextmanager
 def administration(port: int, admin: Mapping[str, str]) -> Iterator[httpx.Client]:
     """The realm's admin API, as Keycloak's administrator."""
     server = f"http://127.0.0.1:{port}"
-    with httpx.Client(base_url=f"{server}/admin/realms/mlflow", timeout=30, trust_env=False) as http:
-        grant = {"grant_type": "password", "client_id": "admin-cli"}
-        who = {"username": admin["user"], "password": admin["password"]}
-        answer = http.post(f"{server}/realms/master/protocol/openid-connect/token", data={**grant, **who})
-        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    url = f"{server}/admin/realms/mlflow"
+    with httpx.Client(base_url=url, auth=_Login(server, admin), timeout=30, trust_env=False) as http:
         yield http
 
 

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import yaml
 from docker.models.containers import Container
 from pulumi import automation
 from pulumi.automation.events import EngineEvent
+
+from launcher.state import State
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "mlflow-platform"
@@ -43,8 +45,9 @@ class Stack:
         for part in _PROGRAM:
             (program / part).symlink_to(ROOT / part)
         dev = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
-        own = {f"{PROJECT}:{key}": value for key, value in {"ports": self.ports, **(settings or {})}.items()}
-        (program / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump({"config": {**dev, **own}}))
+        self._file = program / f"Pulumi.{self.name}.yaml"
+        self._file.write_text(yaml.safe_dump({"config": dev}))
+        self.set({"ports": self.ports, **(settings or {})})
         self._stack = automation.create_stack(
             stack_name=self.name,
             work_dir=str(program),
@@ -57,6 +60,14 @@ class Stack:
                 }
             ),
         )
+
+    def set(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Writes settings into the stack's file; all of its settings as they were before."""
+        said = yaml.safe_load(self._file.read_text())
+        before = {key.removeprefix(f"{PROJECT}:"): value for key, value in said["config"].items()}
+        said["config"] |= {f"{PROJECT}:{key}": value for key, value in settings.items()}
+        self._file.write_text(yaml.safe_dump(said))
+        return before
 
     def platform(self, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs `./platform` on this stack, in a checkout of its own with this stack's state and settings."""
@@ -104,6 +115,12 @@ class Stack:
             return _counted(self._stack.preview(color="never", on_event=errors).change_summary)
         except automation.CommandError:
             raise UpdateFailed(str(errors)) from None
+
+    def edit_state(self, edit: Callable[[State], State]) -> None:
+        """Leaves another state behind, as an earlier version of the program could have."""
+        exported = self._stack.export_stack()
+        exported.deployment = edit(State(exported.deployment or {})).deployment
+        self._stack.import_stack(exported)
 
     def refresh(self) -> Counter[str]:
         return _counted(self._stack.refresh(color="never", show_secrets=False).summary.resource_changes)

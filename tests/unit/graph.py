@@ -86,7 +86,8 @@ class Servers(pulumi.runtime.Mocks):
             case "RandomPassword":
                 return {"result": pulumi.Output.secret(f"made-up-{args.name}")}
             case "Client":
-                return {"clientSecret": pulumi.Output.secret(f"made-up-client-{args.name}")}
+                secret = pulumi.Output.secret(f"made-up-client-{args.name}")
+                return {"clientSecret": secret, "serviceAccountUserId": f"service-account-of-{args.name}"}
             case "Image":
                 return {"repoDigest": f"sha256:built-{args.name}"}
             case "RemoteImage":

@@ -13,7 +13,7 @@ def test_data_outlives_the_stack_where_the_settings_say_so(cluster: Graph):
 
 
 def test_rights_never_outlive_the_stack_file_so_that_who_leaves_it_loses_them(cluster: Graph):
-    rights = {"Group", "GroupMemberships", "User", "Client", "IamPolicy", "IamUser", "IamUserPolicyAttachment"}
+    rights = {"Group", "UserGroups", "User", "Client", "IamPolicy", "IamUser", "IamUserPolicyAttachment"}
     assert rights <= {resource.token.rpartition(":")[2] for resource in cluster.resources}
     assert not rights & kept(cluster)
 

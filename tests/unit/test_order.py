@@ -80,15 +80,12 @@ def test_a_policy_is_attached_once_it_and_its_user_are_there(dev: Graph):
     assert dev.the(":IamPolicy", attachment.name) in before
 
 
-def test_people_and_programs_are_put_in_groups_once_they_are_there(dev: Graph):
-    for membership in dev.of(":GroupMemberships"):
+def test_people_and_programs_are_put_in_groups_once_both_are_there(dev: Graph):
+    for membership in dev.of(":UserGroups"):
         before = dev.before(membership)
-        people = {other.inputs["username"] for other in before if other.token.endswith(":User")}
-        clients = [other.inputs for other in before if other.token.endswith("openid/client:Client")]
-        programs = {
-            f"service-account-{client['clientId']}" for client in clients if client.get("serviceAccountsEnabled")
-        }
-        assert set(membership.inputs["members"]) <= people | programs
+        groups = {other.urn for other in before if other.token.endswith(":Group")}
+        assert len(groups) == len(membership.inputs["groupIds"])
+        assert [other for other in before if other.token.endswith((":User", "openid/client:Client"))]
 
 
 def test_mlflow_starts_once_it_has_a_client_and_does_not_wait_for_minio(dev: Graph):

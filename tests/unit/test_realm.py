@@ -95,9 +95,10 @@ def test_the_minio_consoles_tokens_are_of_no_use_to_mlflow(dev: Graph):
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_keycloaks_own_scopes_are_listed_for_the_list_replaces_them(dev: Graph, name: str):
-    assert {"acr", "basic", "email", "profile", "roles", "web-origins"} <= scopes(dev, name)
-    assert ("service_account" in scopes(dev, name)) == (name == "ci")
+def test_a_token_says_who_its_bearer_is_and_carries_no_role(dev: Graph, name: str):
+    of_keycloak = {scope for scope in scopes(dev, name) if not scope.endswith("-authorization")}
+    assert of_keycloak == {"acr", "basic", "email", "profile"} | ({"service_account"} if name == "ci" else set())
+    assert client(dev, name)["fullScopeAllowed"] is False
 
 
 def test_only_peoples_own_machines_may_ask_for_tokens_that_outlive_the_session(dev: Graph):
@@ -128,19 +129,37 @@ def test_no_group_is_a_team_by_its_name_alone(dev: Graph):
     assert not dev.of(":GroupMembershipProtocolMapper")
 
 
-def test_teams_become_groups_with_their_policy_and_members(dev: Graph):
+def test_teams_become_groups_with_their_policy(dev: Graph):
     policies = {group.inputs["name"]: group.inputs["attributes"] for group in dev.of(":Group")}
     assert policies == {
         "platform-admins": {"mlflow-team": "platform-admins", "policy": "consoleAdmin"},
         "model-developers": {"mlflow-team": "model-developers", "policy": "team-model-developers"},
         "model-viewers": {"mlflow-team": "model-viewers", "policy": "team-model-viewers"},
     }
-    members = {group.inputs["groupId"]: group.inputs["members"] for group in dev.of(":GroupMemberships")}
+
+
+def test_the_stack_file_says_in_which_teams_those_are_whom_it_names_and_nothing_of_others(dev: Graph):
+    members = {named.inputs["userId"]: named.inputs["groupIds"] for named in dev.of(":UserGroups")}
     assert members == {
-        "keycloak-realm-platform-admins-id": ["ada"],
-        "keycloak-realm-model-developers-id": ["dev", "service-account-ci"],
-        "keycloak-realm-model-viewers-id": ["vera"],
+        "keycloak-realm-ada-id": ["keycloak-realm-platform-admins-id"],
+        "keycloak-realm-dev-id": ["keycloak-realm-model-developers-id"],
+        "keycloak-realm-vera-id": ["keycloak-realm-model-viewers-id"],
+        "service-account-of-keycloak-realm-ci": ["keycloak-realm-model-developers-id"],
     }
+    assert {named.inputs["exhaustive"] for named in dev.of(":UserGroups")} == {False}
+
+
+def test_no_team_has_a_role_of_keycloaks(dev: Graph):
+    roles = {of.inputs["groupId"]: (of.inputs["roleIds"], of.inputs["exhaustive"]) for of in dev.of(":GroupRoles")}
+    assert roles == {f"{group.name}-id": ([], True) for group in dev.of(":Group")}
+
+
+def test_somebody_in_two_teams_is_in_two_groups():
+    teams = json.loads(DEV[f"{PROJECT}:teams"])
+    teams["model-viewers"]["members"] = ["vera", "dev"]
+    graph = declare({**DEV, f"{PROJECT}:teams": json.dumps(teams)})
+    groups = ["keycloak-realm-model-developers-id", "keycloak-realm-model-viewers-id"]
+    assert graph.the(":UserGroups", "keycloak-realm-dev").inputs["groupIds"] == groups
 
 
 def test_dev_users_can_log_in_at_once(dev: Graph):

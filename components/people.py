@@ -1,0 +1,89 @@
+"""The realm's groups, and who is in them."""
+
+from dataclasses import dataclass
+
+import pulumi_keycloak as keycloak
+from pulumi import Alias, Output, ResourceOptions
+
+from components.settings import SERVICE_ACCOUNT
+
+# Attributes of the groups, from which the claims are made.
+TEAM = "mlflow-team"
+POLICY = "policy"
+
+# What a team had until `UserGroups` took over. Were that deleted, its members would be out once all else is made;
+# so another resource of the same realm and group goes on with its state.
+_LIST_OF_MEMBERS = Alias(type_="keycloak:index/groupMemberships:GroupMemberships")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A group: the MinIO policy that its members' tokens carry, and the dev users and service clients in it."""
+
+    policy: str
+    members: tuple[str, ...] = ()
+    service_clients: tuple[str, ...] = ()
+
+    @property
+    def user_names(self) -> set[str]:
+        """Of people and programs."""
+        return {*self.members, *(SERVICE_ACCOUNT + client for client in self.service_clients)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """Makes groups and users in a realm.
+
+    The stack file decides on those whom it names, and on nobody else: whoever was put into a group in Keycloak's
+    console, or comes from a directory, stays in it. So there is one list for every person, of her groups, and none for
+    a group: that would be the whole truth about it.
+    """
+
+    prefix: str  # of the resources' names
+    realm_id: Output[str]
+    opts: ResourceOptions
+
+    def group(self, name: str, policy: str) -> keycloak.Group:
+        """A team. By its group nobody has a role of Keycloak's: what a team may do stands in the stack file alone."""
+        group = keycloak.Group(
+            f"{self.prefix}-{name}",
+            realm_id=self.realm_id,
+            name=name,
+            attributes={TEAM: name, POLICY: policy},
+            opts=self.opts,
+        )
+        keycloak.GroupRoles(
+            f"{self.prefix}-{name}",
+            realm_id=self.realm_id,
+            group_id=group.id,
+            role_ids=[],
+            exhaustive=True,
+            opts=ResourceOptions.merge(self.opts, ResourceOptions(aliases=[_LIST_OF_MEMBERS])),
+        )
+        return group
+
+    def user(self, name: str, secret: Output[str]) -> keycloak.User:
+        """Somebody made up, for development."""
+        return keycloak.User(
+            f"{self.prefix}-{name}",
+            realm_id=self.realm_id,
+            username=name,
+            enabled=True,
+            email=f"{name}@example.com",
+            email_verified=True,
+            first_name=name.capitalize(),  # without names Keycloak asks for them at the first login
+            last_name="Developer",
+            initial_password=keycloak.UserInitialPasswordArgs(value=secret, temporary=False),
+            opts=self.opts,
+        )
+
+    def member(self, name: str, user_id: Output[str], groups: list[Output[str]]) -> None:
+        """Puts a user into these groups, and takes her out of them when the program no longer says so."""
+        keycloak.UserGroups(
+            f"{self.prefix}-{name}",
+            realm_id=self.realm_id,
+            user_id=user_id,
+            group_ids=groups,
+            exhaustive=False,
+            opts=self.opts,
+        )
