@@ -198,7 +198,7 @@ def _planned(type_: ResourceType, inputs: dict[str, Any], state: dict[str, Any] 
     for name, prop in type_.properties.items():
         if name in outputs or prop.write_only:
             continue
-        if state is not None and not prop.volatile:
+        if state is not None and not _may_change(prop, inputs, state):
             if (prop.output or prop.computed) and name in state:
                 outputs[name] = state[name]
         elif prop.output or prop.computed:
@@ -206,6 +206,14 @@ def _planned(type_: ResourceType, inputs: dict[str, Any], state: dict[str, Any] 
         if prop.implied is not MISSING:
             outputs[name] = prop.implied
     return outputs
+
+
+def _may_change(prop: Prop, inputs: dict[str, Any], state: dict[str, Any]) -> bool:
+    """Whether an update from this state to these inputs may change an output."""
+    if not isinstance(prop.volatile, str):
+        return prop.volatile
+    before, after = state.get(prop.volatile), inputs.get(prop.volatile)
+    return before != after and not (is_zero(before) and is_zero(after))
 
 
 def _refreshed_inputs(type_: ResourceType, inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Prop:
     replaces    a change of it replaces the resource
     secret      always a secret in the state, even where the program gave plain text
     unordered   a list whose order means nothing
-    volatile    any update of the resource may change it, so the preview of an update shows it as unknown
+    volatile    an update may change it, so that its preview shows it as unknown: any update, or one of the input named
     write_only  neither compared nor returned
     same        decides whether two values mean the same where plain equality is too strict (JSON text, durations)
     """
@@ -41,7 +41,7 @@ class Prop:
     replaces: bool = False
     secret: bool = False
     unordered: bool = False
-    volatile: bool = False
+    volatile: bool | str = False
     write_only: bool = False
     same: Callable[[Any, Any], bool] | None = None
 

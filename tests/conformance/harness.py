@@ -93,9 +93,13 @@ class Plugin:
         answer = self._call("Create", proto.CreateRequest(urn=_urn(token), properties=_struct(checked)))
         return Resource(token, answer.id, checked, _plain(answer.properties), _secrets(answer.properties))
 
-    def preview(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The outputs that a preview shows; what is not known yet is values.UNKNOWN."""
-        checked = self.check(token, inputs)
+    def preview(self, token: str, inputs: Mapping[str, Any], made: Resource | None = None) -> dict[str, Any]:
+        """The outputs that a preview shows, of an update if it is made; what is not known yet is values.UNKNOWN."""
+        checked = self.check(token, inputs, made.inputs if made else None)
+        if made:
+            olds, news = _struct(made.outputs), _struct(checked)
+            update = proto.UpdateRequest(urn=_urn(token), id=made.id, olds=olds, news=news, preview=True)
+            return _plain(self._call("Update", update).properties)
         request = proto.CreateRequest(urn=_urn(token), properties=_struct(checked), preview=True)
         return _plain(self._call("Create", request).properties)
 

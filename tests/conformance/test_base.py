@@ -32,6 +32,7 @@ class Thing(ResourceType):
         "parts": Prop(list, of=NESTED),
         "token": Prop(str, output=True, secret=True),
         "version": Prop(int, output=True, volatile=True),
+        "mount": Prop(str, output=True, volatile="mode"),
         "password": Prop(str, write_only=True),
     }
     delete_before_replace = True
@@ -53,7 +54,7 @@ class Thing(ResourceType):
                 log(message)
                 log(f"a detail of {message}", detail=True)
         client[inputs["name"]] = inputs
-        return "id-1", {"kind": "plain", **inputs, "region": "here", "token": "t", "version": 1}
+        return "id-1", {"kind": "plain", **inputs, "region": "here", "token": "t", "version": 1, "mount": "m"}
 
     def read(self, client: Any, id: str, state: dict[str, Any]) -> dict[str, Any] | None:
         return client.get("answer", state)
@@ -117,6 +118,14 @@ def test_a_preview_contacts_nothing_and_shows_what_is_not_known():
     outputs = plugin_with(port="0").preview(THING, {"name": "x", "size": 3})
     assert (outputs["size"], outputs["kind"]) == (3, "plain")
     assert outputs["region"] == outputs["token"] == outputs["version"] == UNKNOWN
+
+
+def test_the_preview_of_an_update_shows_as_unknown_what_the_update_may_change(plugin: Plugin):
+    made = thing(plugin)
+    named = {"name": made.inputs["name"]}
+    shown = plugin.preview(THING, {**named, "size": 4}, made)
+    assert (shown["region"], shown["version"], shown["mount"]) == ("here", UNKNOWN, "m")
+    assert plugin.preview(THING, {**named, "mode": "ro"}, made)["mount"] == UNKNOWN
 
 
 def test_a_server_that_does_not_answer_is_named():

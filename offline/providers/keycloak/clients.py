@@ -85,7 +85,7 @@ class Client(AdminObject):
         accessType=Prop(str, required=True),
         clientSecret=Prop(str, computed=True, secret=True),
         extraConfig=Prop(dict, of=str),
-        serviceAccountUserId=Prop(str, output=True, volatile=True),
+        serviceAccountUserId=Prop(str, output=True, volatile="serviceAccountsEnabled"),
         resourceServerId=Prop(str, output=True),
         clientSecretWo=Prop(str, secret=True, write_only=True),
         clientSecretWoVersion=Prop(str),
