@@ -11,7 +11,7 @@ class Failure(Exception):
     """Something that the user must know and can act on: the message is printed alone, without a traceback."""
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal may be told of in the middle of a line
 _quiet = threading.Event()
 
 
@@ -19,6 +19,17 @@ def say(message: str) -> None:
     """Prints progress; to stderr, because stdout carries results (`outputs --json`, `env`)."""
     with _lock:
         print(message, file=sys.stderr, flush=True)
+
+
+def tell(message: str) -> None:
+    """Prints what was asked for, piece by piece, to stdout."""
+    with _lock:
+        print(message, flush=True)
+
+
+def on_terminal() -> bool:
+    """Whether somebody sees lines change, which takes a terminal on both sides."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 @contextmanager

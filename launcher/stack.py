@@ -5,16 +5,20 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from launcher import repair, stack_file
-from launcher.console import Failure, say
+from launcher.console import Failure, on_terminal, say
 from launcher.explain import cause
+from launcher.progress import Progress
 from launcher.state import State
+
+_TALKATIVE = ("up", "preview", "refresh", "destroy")
+_OF_THE_DISPLAY = ("--debug", "-d", "--diff", "--help", "-h", "--json", "-j", "--output", "--show")
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,24 @@ class Stack:
         return json.loads(self._checked(command).stdout or "{}")
 
     def run(self, arguments: Sequence[str]) -> int:
-        """Runs pulumi on the terminal as it is; the exit code."""
+        """Runs pulumi as it is, but for a log where no display of Pulumi's is asked for; the exit code."""
+        talks = bool(arguments) and arguments[0] in _TALKATIVE
+        if talks and not on_terminal() and not any(option.startswith(_OF_THE_DISPLAY) for option in arguments):
+            self._told(arguments)
+            return 0
         return self._pulumi(arguments, capture=False).returncode
 
+    def _told(self, arguments: Sequence[str]) -> None:
+        """Runs an operation where nobody sees lines change: each thing that is done is a line, each error told once."""
+        progress = Progress(arguments[0])
+        code = self._pulumi([*arguments, "--json", "--color=never"], follow=progress.follow).returncode
+        if code:
+            raise Failure(f"pulumi {arguments[0]} of stack {self.name} failed{progress.failure()}")
+
     def _explained(self, arguments: Sequence[str]) -> None:
-        """Runs an update on the terminal; when it fails, the engine's own errors tell the reason."""
+        """Runs an update; when it fails, the engine's own errors tell the reason."""
+        if not on_terminal():
+            return self._told(arguments)
         events = self.own / f"events-{self.name}.jsonl"
         events.unlink(missing_ok=True)
         try:
@@ -82,11 +99,20 @@ class Stack:
         return finished
 
     def _pulumi(
-        self, arguments: Sequence[str], *, capture: bool, stdin: str | None = None, debug: bool = False
+        self,
+        arguments: Sequence[str],
+        *,
+        capture: bool = False,
+        stdin: str | None = None,
+        debug: bool = False,
+        follow: Callable[[Iterable[str]], None] | None = None,
     ) -> subprocess.CompletedProcess[str]:
+        """Runs pulumi on the terminal, with its output kept, or with each line of it given to `follow`."""
         environment = {**os.environ, **self.environment, "PULUMI_STACK": self.name}
         if debug:
             environment["PULUMI_DEBUG_COMMANDS"] = "true"  # or it does not know --event-log
+        if follow:
+            environment["PULUMI_ENABLE_STREAMING_JSON_PREVIEW"] = "true"
         pipe = subprocess.PIPE if capture else None
         with self._own_file_unchanged(), _Interrupts() as interrupts:
             process = subprocess.Popen(
@@ -94,11 +120,13 @@ class Stack:
                 cwd=self.root,
                 env=environment,
                 stdin=None if stdin is None else subprocess.PIPE,
-                stdout=pipe,
+                stdout=subprocess.PIPE if follow else pipe,
                 stderr=pipe,
                 text=True,
             )
             interrupts.leave_to(process)
+            if follow and process.stdout:
+                follow(process.stdout)
             out, err = process.communicate(stdin)
         if interrupts.seen and process.returncode:
             raise KeyboardInterrupt

@@ -42,7 +42,7 @@ def test_up_makes_what_vanished_starts_what_stopped_and_status_tells_both(platfo
     assert done.returncode == 0, done.stderr
     assert f"container mlflow-{stack.name}-mlflow has vanished from Docker" in done.stderr
     assert f"start what was stopped: mlflow-{stack.name}-minio-1" in done.stderr
-    assert "+ 1 created" in done.stdout
+    assert "+ Container mlflow: " in done.stdout and " 1 created" in done.stdout
     assert stack.platform("status").returncode == 0
     token = platform.token("dev")
     assert platform.ask(token, "GET", "/api/2.0/mlflow/users/current").status_code == 200

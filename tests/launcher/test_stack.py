@@ -96,7 +96,8 @@ def test_a_new_stack_is_made_and_an_interrupted_one_imported_again(programs, pat
     assert json.loads((tmp_path / "imported").read_text())["deployment"]["pending_operations"] == []
 
 
-def test_a_failed_update_ends_with_its_reason(programs, paths: Paths):
+def test_a_failed_update_ends_with_its_reason(programs, paths: Paths, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("launcher.stack.on_terminal", lambda: True)
     message = "<{%reset%}>Bind for 0.0.0.0:5000 failed: port is already allocated<{%reset%}>"
     event = json.dumps({"diagnosticEvent": {"severity": "error", "message": message}})
     programs("pulumi", f"for last; do :; done; echo '{event}' > \"$last\"; exit 255")
@@ -105,7 +106,11 @@ def test_a_failed_update_ends_with_its_reason(programs, paths: Paths):
     assert not list(paths.own.glob("events*"))
 
 
-def test_an_interrupted_update_ends_as_interrupted_after_pulumi_did(programs, paths: Paths, tmp_path: Path):
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_interrupted_update_ends_as_interrupted_after_pulumi_did(
+    programs, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool
+):
+    monkeypatch.setattr("launcher.stack.on_terminal", lambda: terminal)
     programs("pulumi", f"trap 'touch {tmp_path}/ended; exit 1' INT; kill -TERM $PPID; while :; do sleep 0.05; done")
     with pytest.raises(KeyboardInterrupt):
         Stack("dev", paths.root, paths.own, {}).up()
