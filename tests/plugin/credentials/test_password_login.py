@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow_platform.server.credentials.endpoints import SESSION
-from mlflow_platform.server.credentials.limits import PER_PAIR
+from mlflow_platform.server.credentials.limits import PER_PAIR, PERIOD
 from mlflow_platform.server.credentials.passwords import LARGEST, WRONG, Login, network, parse
 from mlflow_platform.server.responses import PAUSE, Refused
 
@@ -123,6 +123,8 @@ def test_a_body_of_another_shape_is_refused_without_asking_keycloak(
 
 
 def test_guessing_ends_after_ten_attempts_however_many_at_once(open_server: Server) -> None:
+    if (left := PERIOD - time.time() % PERIOD) < 30:  # the next period begins to count anew
+        time.sleep(left)
     asked = len(open_server.realm.password_forms)
     with ThreadPoolExecutor(10) as pool:
         guesses = [f"guess-{number}" for number in range(PER_PAIR + 10)]
