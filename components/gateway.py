@@ -39,7 +39,12 @@ http {{
 
     resolver 127.0.0.11 valid=5s ipv6=off;
 
-    map $http_upgrade $connection_upgrade {{
+    # Websockets alone: another protocol (h2c) would carry requests that nobody here looks at.
+    map $http_upgrade $upgrade {{
+        default        "";
+        "~*^websocket$" websocket;
+    }}
+    map $upgrade $connection_upgrade {{
         default upgrade;
         ""      "";
     }}
@@ -76,7 +81,7 @@ http {{
     proxy_set_header X-Forwarded-Ssl "";
     proxy_set_header X-Real-IP "";
     proxy_set_header Forwarded "";
-    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Upgrade $upgrade;
     proxy_set_header Connection $connection_upgrade;
 {dropped_headers}
     proxy_headers_hash_max_size 2048;  # for so many names

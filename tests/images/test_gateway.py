@@ -1,82 +1,21 @@
-"""The gateway's configuration in the real NGINX, with a server behind it that says what it was sent."""
+"""The gateway's configuration in the real NGINX: what passes, and as what."""
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, HTTPException, HTTPResponse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_network
-from typing import Any
 
-import docker
 import pytest
 
-from tests.conformance.containers import running
+from tests.images import nginx
+from tests.images.nginx import LONG, ask
 from tests.unit.graph import DEV, declare
 
-LONG = "l" * 30_000
-
-
-class _Mirror(BaseHTTPRequestHandler):
-    """Answers with the request's path and headers; its own headers are long."""
-
-    def do_GET(self) -> None:
-        body = json.dumps({"path": self.path, "headers": {key.lower(): value for key, value in self.headers.items()}})
-        self.send_response(200)
-        self.send_header("Location", LONG)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    do_POST = do_GET
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
-
 
 @pytest.fixture(scope="module")
-def mlflow() -> Iterator[str]:
-    """Host and port, as a container reaches it, of what stands for MLflow."""
-    (bridge,) = docker.from_env().networks.list(names=["bridge"])
-    address = str(ip_network(bridge.attrs["IPAM"]["Config"][0]["Subnet"])[1])  # a daemon's first run names no gateway
-    with ThreadingHTTPServer((address, 0), _Mirror) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"{address}:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def gateway(mlflow: str, local_image: Callable[[str], str]) -> Iterator[int]:
-    file = "/etc/nginx/nginx.conf"
-    configuration = declare(DEV).upload("gateway", file).replace("mlflow:5000", mlflow)
-    image = local_image("nginx")
-    with running(image, ["nginx", "-g", "daemon off;"], port=5000, environment={}, files={file: configuration}) as port:
-        _wait_until_it_answers(port)
-        yield port
-
-
-def _wait_until_it_answers(port: int) -> None:
-    give_up = time.monotonic() + 30
-    while True:
-        try:
-            ask(port, "GET", "/")
-            return
-        except (HTTPException, OSError):
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.1)
-
-
-def ask(port: int, method: str, path: str, **headers: str) -> tuple[HTTPResponse, str]:
-    """Sends a path as it is; clients with better manners would tidy it."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request(method, path, headers={key.replace("_", "-"): value for key, value in headers.items()})
-        answer = connection.getresponse()
-        return answer, answer.read().decode()
-    finally:
-        connection.close()
+def gateway(local_image: Callable[[str], str]) -> Iterator[int]:
+    with nginx.mirror() as mlflow:
+        configuration = declare(DEV).upload("gateway", "/etc/nginx/nginx.conf").replace("mlflow:5000", mlflow)
+        with nginx.gateway(local_image("nginx"), configuration, 5000) as port:
+            yield port
 
 
 @pytest.mark.parametrize(
@@ -125,3 +64,11 @@ def test_a_token_of_sixty_kilobytes_passes_whole(gateway: int):
 def test_an_answer_with_long_headers_passes_whole(gateway: int):
     answer, _ = ask(gateway, "GET", "/")
     assert answer.getheader("Location") == LONG
+
+
+def test_a_connection_becomes_a_websocket_and_nothing_else(gateway: int):
+    """Requests inside of another protocol (h2c) would be seen by nobody here."""
+    for asked, passed in (("websocket", "websocket"), ("WebSocket", "websocket"), ("h2c", ""), ("h2c, websocket", "")):
+        _, body = ask(gateway, "GET", "/", Upgrade=asked, Connection="Upgrade, HTTP2-Settings", HTTP2_Settings="AAMA")
+        headers = json.loads(body)["headers"]
+        assert (headers.get("upgrade", ""), headers.get("connection", "")) == (passed, "upgrade" if passed else "")

@@ -79,8 +79,9 @@ def test_everything_is_passed_on_as_it_flows(configuration: str):
 def test_websockets_pass(configuration: str):
     assert directives(configuration, "proxy_http_version") == ["1.1"]
     headers = directives(configuration, "proxy_set_header")
-    assert {"Upgrade $http_upgrade", "Connection $connection_upgrade"} <= set(headers)
-    assert re.search(r"map \$http_upgrade \$connection_upgrade \{\s*default upgrade;", configuration)
+    assert {"Upgrade $upgrade", "Connection $connection_upgrade"} <= set(headers)
+    assert re.search(r'map \$http_upgrade \$upgrade \{\s*default +"";\s*"~\*\^websocket\$" websocket;', configuration)
+    assert re.search(r"map \$upgrade \$connection_upgrade \{\s*default upgrade;", configuration)
 
 
 def test_a_client_cannot_say_where_it_comes_from(configuration: str):
