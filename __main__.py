@@ -41,6 +41,7 @@ identity = Identity(
         database=database.connections["keycloak"],
         admin_port=ports.admin_keycloak,
         public_url=keycloak_url,
+        admin_url=settings.keycloak_admin_url,
         tracking_url=tracking_url,
         console_url=console_url,
         backchannel_logout_url=f"http://{address(TRACKING)}{BACKCHANNEL_LOGOUT}",
@@ -103,9 +104,12 @@ Gateway(
         listen=settings.listen,
         tracking=tracking.host,
         tracking_port=ports.mlflow,
+        tracking_url=tracking_url,
         tracking_closed=BACKCHANNEL_LOGOUT,
         identity=identity.host,
         identity_port=ports.keycloak,
+        identity_realm=identity.realm,
+        identity_administration=settings.keycloak_admin == "public",
         s3=object_store.s3,
         s3_port=ports.s3,
         consoles=object_store.consoles,
@@ -117,6 +121,7 @@ pulumi.export("mlflow_tracking_uri", tracking_url)
 pulumi.export("s3_endpoint_url", s3_url)
 pulumi.export("minio_console_url", console_url)
 pulumi.export("keycloak_url", keycloak_url)
+pulumi.export("keycloak_admin_url", f"{settings.keycloak_admin_url}/admin/")
 pulumi.export("oidc_issuer_url", identity.issuer)
 pulumi.export("client_id", identity.login_client_id)
 pulumi.export("artifact_bucket", object_store.bucket)

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import Input, ResourceOptions
 
-from components import s3_door
+from components import login_door, s3_door
 from components.network import Network, ServiceArgs
 
 _HEALTH = "127.0.0.1:8000"
@@ -101,11 +101,14 @@ http {{
 _SITE = """\
     server {{
         listen {port};
-{guard}        location / {{
+{locations}    }}
+"""
+
+_ALL = """\
+        location / {{
             set $upstream {upstream};
             proxy_pass http://$upstream;
         }}
-    }}
 """
 
 # All that begins with it, however a path is written: NGINX compares it decoded, without double slashes and dots.
@@ -139,9 +142,12 @@ class GatewayArgs:
     listen: str  # the host's address that the public ports are opened on
     tracking: str
     tracking_port: int
+    tracking_url: str  # the public one
     tracking_closed: str  # a path there that only the platform's network may use
     identity: str
     identity_port: int
+    identity_realm: str  # whose logins pass
+    identity_administration: bool  # whether that passes, too
     s3: str
     s3_port: int
     consoles: Sequence[str]  # one per MinIO server
@@ -177,12 +183,15 @@ class Gateway(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _configuration(self, args: GatewayArgs) -> str:
+        logins = login_door.locations(
+            args.identity, args.identity_realm, args.tracking_url, args.identity_administration
+        )
         sites = [
-            _SITE.format(port=5000, upstream=args.tracking, guard=_CLOSED.format(path=args.tracking_closed)),
-            _SITE.format(port=8080, upstream=args.identity, guard=""),
-            _SITE.format(port=9000, upstream=args.s3, guard=s3_door.locations(args.s3)),
+            _site(5000, _CLOSED.format(path=args.tracking_closed), _ALL.format(upstream=args.tracking)),
+            _site(8080, logins),
+            _site(9000, s3_door.locations(args.s3), _ALL.format(upstream=args.s3)),
             _STICKY.format(shares=_shares(args.consoles)),
-            _SITE.format(port=9001, upstream="$console", guard=_OWN_PAGES_ONLY.format()),
+            _site(9001, _OWN_PAGES_ONLY.format(), _ALL.format(upstream="$console")),
         ]
         return _CONFIGURATION.format(
             health=_HEALTH,
@@ -190,6 +199,10 @@ class Gateway(pulumi.ComponentResource):
             s3_rules=s3_door.rules(),
             sites="\n".join(sites),
         )
+
+
+def _site(port: int, *locations: str) -> str:
+    return _SITE.format(port=port, locations="".join(locations))
 
 
 def _shares(servers: Sequence[str]) -> str:

@@ -28,13 +28,14 @@ _ADMIN_API_ANSWERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityArgs:
-    """What Identity needs. URLs are the public ones, of Keycloak, MLflow and MinIO's console; dev users are names."""
+    """What Identity needs. URLs are browsers', of Keycloak, MLflow and MinIO's console; dev users are names."""
 
     network: Network
     image: Input[str]
     database: Connection
     admin_port: int  # a host port on loopback
-    public_url: str
+    public_url: str  # of Keycloak, for users
+    admin_url: str  # of Keycloak, for its administrators
     tracking_url: str
     console_url: str
     backchannel_logout_url: str  # of MLflow, on the platform's network
@@ -50,6 +51,8 @@ class Identity(pulumi.ComponentResource):
 
     host: str
     """Host and port on the platform's network."""
+    realm: str
+    """The name of the realm."""
     issuer: str
     """The realm's public URL, as in every token's `iss`."""
     backchannel_url: str
@@ -77,6 +80,7 @@ class Identity(pulumi.ComponentResource):
             RealmArgs(
                 provider=self._administration(name, args, server),
                 keep_data=args.network.keep_data,
+                public_url=args.public_url,
                 tracking_url=args.tracking_url,
                 console_url=args.console_url,
                 backchannel_logout_url=args.backchannel_logout_url,
@@ -87,6 +91,7 @@ class Identity(pulumi.ComponentResource):
             ),
             ResourceOptions(parent=self),
         )
+        self.realm = realm.name
         self.issuer = f"{args.public_url}/realms/{realm.name}"
         self.backchannel_url = f"http://{self.host}/realms/{realm.name}"
         self.web, self.console = realm.web, realm.console
@@ -120,8 +125,11 @@ class Identity(pulumi.ComponentResource):
             "db-password": args.database.password,
             "bootstrap-admin-username": _ADMIN,
             "bootstrap-admin-password": self.admin["password"],
-            # One public name for browsers and tokens; services on the network may ask by another.
-            "hostname": args.public_url,
+            # The address of Keycloak's own realm, by which administrators log in: the option for administrators alone
+            # leaves that at the other one. The platform's realm has an address of its own, which is the public one;
+            # services on the network may ask by another.
+            "hostname": args.admin_url,
+            "hostname-admin": args.admin_url,
             "hostname-backchannel-dynamic": "true",
             "http-enabled": "true",
             "proxy-headers": "xforwarded",

@@ -25,10 +25,11 @@ _SERVICE_SCOPE = "service_account"  # Keycloak gives it to a service client at e
 
 @dataclass(frozen=True, kw_only=True)
 class RealmArgs:
-    """What a Realm needs. URLs are public ones, of MLflow and of MinIO's console, without a slash at the end."""
+    """What a Realm needs. URLs are public ones, of Keycloak, MLflow and MinIO's console, without a slash at the end."""
 
     provider: keycloak.Provider
     keep_data: bool  # whether the realm outlives the stack
+    public_url: str
     tracking_url: str
     console_url: str
     backchannel_logout_url: str  # of MLflow, on the platform's network
@@ -69,7 +70,7 @@ class Realm(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Realm", name, None, opts)
         self._prefix = name
         self._opts = ResourceOptions(parent=self, provider=args.provider)
-        self._realm = self._settings(args.keep_data, args.lifetimes)
+        self._realm = self._settings(args.keep_data, args.public_url, args.lifetimes)
 
         web = self._web_client(args)
         console = self._console_client(args.console_url)
@@ -98,13 +99,14 @@ class Realm(pulumi.ComponentResource):
         self.service_clients = {client_id: Client.of(client) for client_id, client in services.items()}
         self.register_outputs({"name": self.name})
 
-    def _settings(self, keep: bool, lifetimes: Lifetimes) -> keycloak.Realm:
+    def _settings(self, keep: bool, url: str, lifetimes: Lifetimes) -> keycloak.Realm:
         # The realm alone is kept: a group or a user that leaves the stack file loses its rights in any stack.
         return keycloak.Realm(
             self._prefix,
             realm=self.name,
             display_name="MLflow",
             enabled=True,
+            attributes={"frontendUrl": url},  # in every token's `iss`; the server's own is its administrators'
             ssl_required="external",
             access_token_lifespan=go_duration(lifetimes.access_token),
             sso_session_idle_timeout=go_duration(lifetimes.session_idle),

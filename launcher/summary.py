@@ -8,6 +8,7 @@ _ADDRESSES = {
     "Keycloak": "keycloak_url",
     "S3 (MinIO)": "s3_endpoint_url",
     "MinIO console": "minio_console_url",
+    "Keycloak admin": "keycloak_admin_url",
 }
 
 

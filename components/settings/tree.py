@@ -14,6 +14,7 @@ SERVICE_ACCOUNT = "service-account-"
 
 ImageSource = Literal["registry", "local"]
 LogLevel = Literal["debug", "info", "warning"]
+Administration = Literal["loopback", "public"]
 
 
 class Storage(Strict):
@@ -40,6 +41,7 @@ class Settings(Strict):
     host: HostName = "localhost"
     listen: Address = "127.0.0.1"  # where the public ports are opened; 0.0.0.0 for all of the host's addresses
     ports: Ports = Ports()
+    keycloak_admin: Administration = "loopback"  # the port where Keycloak is administered: admin_keycloak, or keycloak
     keep_data: bool = True  # volumes outlive the stack
     storage: Storage = Storage()
     tracking: Tracking = Tracking()
@@ -70,3 +72,10 @@ class Settings(Strict):
     def url(self, port: int) -> str:
         """Where a user's browser or client finds what listens on this public port."""
         return f"http://{self.host}:{port}"
+
+    @property
+    def keycloak_admin_url(self) -> str:
+        """Where an administrator's browser finds Keycloak, on this machine or at the end of an SSH tunnel to it."""
+        if self.keycloak_admin == "public":
+            return self.url(self.ports.keycloak)
+        return f"http://localhost:{self.ports.admin_keycloak}"

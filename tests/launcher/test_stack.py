@@ -165,9 +165,11 @@ def test_the_summary_names_every_address_and_user_and_no_secret():
     outputs = {
         "mlflow_tracking_uri": "http://localhost:5000",
         "keycloak_url": "http://k",
+        "keycloak_admin_url": "http://administration",
         "dev_users": {"dev": "hunter2", "ada": "hunter3"},
         "minio_root": {"user": "root", "password": "hunter4"},
     }
     text = summary.of("prod", outputs)
-    assert "http://localhost:5000" in text and "http://k" in text and "ada, dev" in text and "hunter" not in text
+    assert "http://localhost:5000" in text and "http://k\n" in text and "ada, dev" in text and "hunter" not in text
+    assert "Keycloak admin http://administration" in text
     assert "./platform outputs --stack prod --show-secrets" in text

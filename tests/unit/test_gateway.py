@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from .graph import Graph
+from .graph import DEV, PROJECT, Graph, declare
 
 
 @pytest.fixture
@@ -64,6 +64,30 @@ def test_only_keycloak_ends_sessions_from_behind(configuration: str, dev: Graph)
     assert (
         dev.the("openid/client:Client", "keycloak-realm-mlflow").inputs["backchannelLogoutUrl"].endswith(closed[0][1])
     )
+
+
+def site(text: str, port: int) -> str:
+    (found,) = (block for block in re.findall(r"server \{.*?\n    \}", text, re.DOTALL) if f"listen {port};" in block)
+    return found
+
+
+def test_logins_of_the_platforms_realm_pass_and_nothing_else_of_keycloak(configuration: str, dev: Graph):
+    logins = site(configuration, 8080)
+    realm = dev.the("realm:Realm", "keycloak-realm").inputs["realm"]
+    assert re.search(r"location / \{\s*return 404;\s*\}", logins)
+    assert set(re.findall(r"/realms/\((.*?)\)", logins)) == {realm}
+    assert "admin" not in logins and "master" not in logins
+
+
+def test_administration_passes_where_a_stack_says_so():
+    graph = declare({**DEV, f"{PROJECT}:keycloak_admin": "public"})
+    logins = site(without_comments(graph.upload("gateway", "/etc/nginx/nginx.conf")), 8080)
+    assert "/realms/(mlflow|master)(" in logins and "|/admin(/|$)" in logins
+
+
+def test_keycloaks_front_page_is_mlflows(configuration: str, dev: Graph):
+    (target,) = re.findall(r"location = / \{\s*return 302 (\S+);", site(configuration, 8080))
+    assert target == f"{dev.outputs['mlflow_tracking_uri']}/"
 
 
 def test_a_token_of_somebody_in_hundreds_of_groups_passes_and_so_does_a_long_answer(configuration: str):

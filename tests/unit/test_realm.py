@@ -185,13 +185,3 @@ def test_tokens_and_sessions_end_when_the_stack_says(dev: Graph):
     told = json.loads(graph.upload("mlflow", "/etc/mlflow-platform/server.json"))
     seconds = ("session_idle_seconds", "session_max_seconds", "storage_credentials_seconds")
     assert [told[key] for key in seconds] == [90, 3600, None]
-
-
-def test_keycloak_goes_by_one_public_name(dev: Graph):
-    options = dict(
-        line.split("=", 1) for line in dev.upload("keycloak", "/opt/keycloak/conf/keycloak.conf").splitlines()
-    )
-    assert options["hostname"] == dev.outputs["keycloak_url"] == "http://localhost:8080"
-    assert options["db-url-host"] == "postgres"
-    assert dev.container("keycloak").inputs["command"] == ["start"]  # and not start-dev
-    assert dev.outputs["oidc_issuer_url"] == "http://localhost:8080/realms/mlflow"

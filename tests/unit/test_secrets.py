@@ -73,6 +73,7 @@ def test_nobody_guesses_an_access_keys_name(dev: Graph):
         ("s3_endpoint_url", False),
         ("minio_console_url", False),
         ("keycloak_url", False),
+        ("keycloak_admin_url", False),
         ("oidc_issuer_url", False),
         ("client_id", False),
         ("artifact_bucket", False),
