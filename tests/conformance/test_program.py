@@ -25,7 +25,13 @@ Registered = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 # What servers make up and a program passes on; the same for every type, since a type without it does not look.
-MADE_UP = {"result": "made up", "clientSecret": "made up", "imageId": "sha256:0", "repoDigest": "sha256:0"}
+MADE_UP = {
+    "result": "made up",
+    "clientSecret": "made up",
+    "serviceAccountUserId": "made up",
+    "imageId": "sha256:0",
+    "repoDigest": "sha256:0",
+}
 
 
 class Servers(pulumi.runtime.Mocks):
