@@ -1,7 +1,8 @@
 """What pulumi does, as lines for a log: one for each resource that is done, and a sign of life from what takes long.
 
 Read from the engine's events (`--json`), since Pulumi's own display without a terminal is for nobody: dots, a line for
-each step of an image's build, each resource several times. Values, which may be secrets, are never looked at.
+each step of an image's build, each resource several times. Which properties change is told; their values, which may be
+secrets, are never looked at.
 """
 
 import json
@@ -55,7 +56,9 @@ class Progress:
             case {"resOutputsEvent": {"metadata": step, **rest}}:
                 took = self._took(step["urn"])
                 if step["op"] in _SIGNS and _is_work(step):
-                    tell(f" {_SIGNS[step['op']]} {_name(step['urn'])}{'' if rest.get('planning') else f': {took}'}")
+                    changed = f" ({', '.join(step['diffs'])})" if step.get("diffs") else ""
+                    ended = "" if rest.get("planning") else f": {took}"
+                    tell(f" {_SIGNS[step['op']]} {_name(step['urn'])}{changed}{ended}")
             case {"resOpFailedEvent": {"metadata": step}}:
                 tell(f" ✗ {_name(step['urn'])}: failed after {self._took(step['urn'])}")
             case {"diagnosticEvent": {"severity": "error" | "warning" as severity, "message": message, **rest}}:

@@ -203,6 +203,8 @@ def test_a_real_stacks_life_is_a_line_for_each_thing_and_shows_no_secret(
     small.up()
     password = small.outputs(secrets=True)["password"]
     assert small.run(["preview"]) == small.run(["refresh", "--yes"]) == 0
+    longer = Stack(small.name, small.root, small.own, {**small.environment, "LENGTH": "13"})
+    assert longer.run(["preview"]) == 0
     small.destroy()
     said, complained = capfd.readouterr()
     assert complained == ""
@@ -214,6 +216,9 @@ def test_a_real_stacks_life_is_a_line_for_each_thing_and_shows_no_secret(
         " ✓ pulumi preview: 2 unchanged",
         " ✓ pulumi refresh, planned: 2 unchanged",
         " ✓ pulumi refresh: 2 unchanged",
+        " ++ RandomPassword first (length)",
+        " -- RandomPassword first",
+        " ✓ pulumi preview: 1 to replace, 1 unchanged",
         " - RandomPassword first",
         " ✓ pulumi destroy: 2 deleted",
     ]
