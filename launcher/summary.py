@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-_ADDRESSES = {
-    "MLflow": "mlflow_tracking_uri",
-    "Keycloak": "keycloak_url",
-    "S3 (MinIO)": "s3_endpoint_url",
-    "MinIO console": "minio_console_url",
-    "Keycloak admin": "keycloak_admin_url",
-}
+_ADDRESSES = (
+    ("MLflow", "mlflow_tracking_uri", ""),
+    ("Your account", "oidc_issuer_url", "/account"),
+    ("S3 (MinIO)", "s3_endpoint_url", ""),
+    ("MinIO console", "minio_console_url", ""),
+    ("Keycloak admin", "keycloak_admin_url", ""),
+)
 
 
 def of(stack: str, outputs: Mapping[str, Any]) -> str:
     """The text; of the outputs' secrets it shows the users' names alone."""
     option = "" if stack == "dev" else f" --stack {stack}"
-    lines = [f"  {title:<15}{outputs[name]}" for title, name in _ADDRESSES.items() if name in outputs]
+    lines = [f"  {title:<15}{outputs[name]}{path}" for title, name, path in _ADDRESSES if name in outputs]
     if users := outputs.get("dev_users"):
         lines.append(f"  {'Users':<15}{', '.join(sorted(users))}")
         lines.append(f"  {'Passwords':<15}./platform outputs{option} --show-secrets")
