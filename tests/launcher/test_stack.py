@@ -164,12 +164,12 @@ def test_a_file_with_nothing_but_the_salt_is_removed(tmp_path: Path):
 def test_the_summary_names_every_address_and_user_and_no_secret():
     outputs = {
         "mlflow_tracking_uri": "http://localhost:5000",
-        "keycloak_url": "http://k",
+        "oidc_issuer_url": "http://k/realms/mlflow",
         "keycloak_admin_url": "http://administration",
         "dev_users": {"dev": "hunter2", "ada": "hunter3"},
         "minio_root": {"user": "root", "password": "hunter4"},
     }
     text = summary.of("prod", outputs)
-    assert "http://localhost:5000" in text and "http://k\n" in text and "ada, dev" in text and "hunter" not in text
+    assert "http://localhost:5000" in text and "http://k/realms/mlflow/account\n" in text and "ada, dev" in text and "hunter" not in text
     assert "Keycloak admin http://administration" in text
     assert "./platform outputs --stack prod --show-secrets" in text

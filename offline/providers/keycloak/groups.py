@@ -10,7 +10,7 @@ from typing import Any
 from offline.providers.base import CheckError, Prop, ProviderError, ResourceType
 from offline.providers.keycloak.api import AdminApi
 from offline.providers.keycloak.fields import Field, multimap, text
-from offline.providers.keycloak.objects import AdminObject, properties_of
+from offline.providers.keycloak.objects import AdminObject, list_of, properties_of
 from offline.providers.values import UNKNOWN
 
 _EVERYBODY = -1  # Keycloak's `max` for "no paging"
@@ -132,12 +132,7 @@ class UserGroups(ResourceType):
     """
 
     token = "keycloak:index/userGroups:UserGroups"
-    properties = {
-        "realmId": Prop(str, required=True, replaces=True),
-        "userId": Prop(str, required=True, replaces=True),
-        "groupIds": Prop(list, of=str, required=True, unordered=True),
-        "exhaustive": Prop(bool, default=True),
-    }
+    properties = list_of("groupIds", "userId")
 
     def create(self, client: AdminApi, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return f"{inputs['realmId']}/{inputs['userId']}", self._reconcile(client, inputs)

@@ -14,6 +14,16 @@ def properties_of(fields: Mapping[str, Field], **others: Prop) -> dict[str, Prop
     return {name: field.prop for name, field in fields.items()} | others
 
 
+def list_of(items: str, owner: str) -> dict[str, Prop]:
+    """The properties of a type that lists what an object has: all of that, or with `exhaustive` off some."""
+    return {
+        "realmId": Prop(str, required=True, replaces=True),
+        owner: Prop(str, required=True, replaces=True),
+        items: Prop(list, of=str, required=True, unordered=True),
+        "exhaustive": Prop(bool, default=True),
+    }
+
+
 class AdminObject(ResourceType):
     """An object with a representation; `fields` says how its properties lie in it.
 

@@ -6,20 +6,16 @@ keycloak/terraform-provider-keycloak v5.9.0: keycloak/group_role_mappings.go, pr
 from collections.abc import Iterator
 from typing import Any
 
-from offline.providers.base import Prop, ProviderError, ResourceType
+from offline.providers.base import ProviderError, ResourceType
 from offline.providers.keycloak.api import AdminApi
+from offline.providers.keycloak.objects import list_of
 
 
 class GroupRoles(ResourceType):
     """keycloak:index/groupRoles:GroupRoles (pulumi-keycloak 6.14.1): a group's roles, or with `exhaustive` off some."""
 
     token = "keycloak:index/groupRoles:GroupRoles"
-    properties = {
-        "realmId": Prop(str, required=True, replaces=True),
-        "groupId": Prop(str, required=True, replaces=True),
-        "roleIds": Prop(list, of=str, required=True, unordered=True),
-        "exhaustive": Prop(bool, default=True),
-    }
+    properties = list_of("roleIds", "groupId")
 
     def create(self, client: AdminApi, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return f"{inputs['realmId']}/{inputs['groupId']}", self._reconciled(client, inputs, set())
