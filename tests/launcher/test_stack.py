@@ -170,6 +170,7 @@ def test_the_summary_names_every_address_and_user_and_no_secret():
         "minio_root": {"user": "root", "password": "hunter4"},
     }
     text = summary.of("prod", outputs)
-    assert "http://localhost:5000" in text and "http://k/realms/mlflow/account\n" in text and "ada, dev" in text and "hunter" not in text
+    assert "http://localhost:5000" in text and "ada, dev" in text and "hunter" not in text
+    assert "http://k/realms/mlflow/account\n" in text
     assert "Keycloak admin http://administration" in text
     assert "./platform outputs --stack prod --show-secrets" in text
