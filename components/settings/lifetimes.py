@@ -10,10 +10,14 @@ from components.settings.values import StorageSeconds, Strict
 class Lifetimes(Strict):
     """How long what is handed out holds, in seconds."""
 
-    access_token: int = Field(default=300, ge=10, le=3600)  # so long does a token outlive a logout or a lost right
+    access_token: int = Field(default=300, ge=10, le=3600)
+    """A token; so long it outlives a logout or a right that was lost."""
     session_idle: int = Field(default=8 * 3600, ge=30, le=30 * 86400)
+    """A login that nobody uses; longer than `access_token`."""
     session_max: int = Field(default=3 * 86400, ge=30, le=90 * 86400)
-    storage_credentials: StorageSeconds = 3600  # None: as long as the token ("token" in the file)
+    """A login in all; at least `session_idle`."""
+    storage_credentials: StorageSeconds = 3600  # None is the file's "token"
+    """S3 credentials; `token`: as long as the token that they were asked with."""
 
     @property
     def longest_storage(self) -> int:

@@ -18,38 +18,54 @@ Administration = Literal["loopback", "public"]
 
 
 class Storage(Strict):
-    """MinIO's shape: nodes times drives, and the artifact bucket on them."""
+    """MinIO's shape, and the artifact bucket on it."""
 
     nodes: Literal[1, 4, 8] = 1
+    """Servers."""
     drives: int = Field(default=1, ge=1, le=4)
+    """Volumes of each server."""
     bucket: Bucket = "mlflow"
+    """Where artifacts are."""
     region: Slug = "us-east-1"
+    """What S3 clients have to call it."""
 
 
 class Tracking(Strict):
     """MLflow's shape."""
 
     workers: int = Field(default=2, ge=1, le=64)
+    """Processes that answer."""
     log_level: LogLevel = "info"
+    """From which on the server logs."""
 
 
 class Settings(Strict):
     """A stack: every key has a default but `teams`, without which nobody could do anything."""
 
-    prefix: Slug  # of container, volume and network names; by default mlflow-<stack>
-    images: ImageSource  # by default what MLFLOW_PLATFORM_IMAGES says, else registry
+    teams: dict[Slug, Team] = Field(min_length=1)
+    """Groups of Keycloak's, by name, and what being in one means."""
+    dev_users: tuple[Username, ...] = ()
+    """People who are made up, with generated passwords; for development only."""
+    service_clients: dict[ClientName, ServiceClient] = {}
+    """Programs that log in by themselves, by name; `./platform outputs --show-secrets` has their secrets."""
     host: HostName = "localhost"
-    listen: Address = "127.0.0.1"  # where the public ports are opened; 0.0.0.0 for all of the host's addresses
+    """The name by which browsers and clients find the platform."""
+    listen: Address = "127.0.0.1"
+    """The address of this machine on which the public ports open; `0.0.0.0` for all of them."""
     ports: Ports = Ports()
-    keycloak_admin: Administration = "loopback"  # the port where Keycloak is administered: admin_keycloak, or keycloak
-    keep_data: bool = True  # volumes outlive the stack
+    keycloak_admin: Administration = "loopback"
+    """Where Keycloak is administered: on loopback, at the port `admin_keycloak`, or where its logins are."""
+    keep_data: bool = True
+    """Whether volumes, databases, realm and bucket outlive the stack; rights follow the stack file in any case."""
+    lifetimes: Lifetimes = Lifetimes()
+    password_grant: bool = False
+    """Whether MLflow takes user names and passwords, too, for clients that can do no better."""
     storage: Storage = Storage()
     tracking: Tracking = Tracking()
-    teams: dict[Slug, Team] = Field(min_length=1)
-    dev_users: tuple[Username, ...] = ()  # made with generated passwords; for development only
-    service_clients: dict[ClientName, ServiceClient] = {}
-    lifetimes: Lifetimes = Lifetimes()
-    password_grant: bool = False  # MLflow takes user names and passwords too, for clients that can do no better
+    prefix: Slug
+    """Of the names of containers, volumes and the network; by default `mlflow-` and the stack's name."""
+    images: ImageSource
+    """Where images come from; by default what the variable `MLFLOW_PLATFORM_IMAGES` says, else `registry`."""
 
     @model_validator(mode="after")
     def _members_exist(self) -> Self:

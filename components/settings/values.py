@@ -1,7 +1,7 @@
 """What single values may be, and what every node of the tree has in common."""
 
 from ipaddress import IPv4Address
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
@@ -50,12 +50,18 @@ HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"), AfterValidator(_bucket)]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9!_.()-][A-Za-z0-9!_.()/-]*/$")]  # no wildcards, no policy variables
 ClientName = Annotated[Slug, AfterValidator(_new_client)]
-StorageSeconds = Annotated[int | None, PlainValidator(_storage_seconds)]  # 900 is the least that STS takes
+StorageSeconds = Annotated[
+    int | None,
+    PlainValidator(_storage_seconds, json_schema_input_type=Annotated[int, Field(ge=900, le=43200)] | Literal["token"]),
+]  # 900 is the least that STS takes
 Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Strict(BaseModel):
-    """A node of the tree: no unknown key, nothing changes after reading."""
+    """A node of the tree: no unknown key, nothing changes after reading.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    What stands below a key says to its users what it means, in `docs/settings.md` and in their editors.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
