@@ -74,6 +74,7 @@ def test_whom_an_administrator_added_stays_whatever_the_stack_file_says_of_other
     assert platform.ask(platform.token("dev"), "GET", "/api/2.0/mlflow/users/current").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_stack_of_before_moves_over_and_nobody_is_out_for_a_moment(platform: Platform, admin: httpx.Client, zoe: str):
     """A team used to have a `GroupMemberships`; were it deleted, whom it lists would be thrown out."""
     ids = {name: group(admin, name) for name in platform.stack.set({})["teams"]}
@@ -130,20 +131,17 @@ def _watched(admin: httpx.Client, ids: Mapping[str, str]) -> Iterator[list[dict[
         looking.result()
 
 
-def test_a_role_that_somebody_gave_a_team_by_hand_is_taken_back(platform: Platform, admin: httpx.Client):
-    """With it every developer would administer the realm."""
-    [client] = admin.get("/clients", params={"clientId": "realm-management"}).json()
-    role = admin.get(f"/clients/{client['id']}/roles/realm-admin").json()
-    mappings = f"/groups/{group(admin, TEAM)}/role-mappings"
-    assert admin.post(f"{mappings}/clients/{client['id']}", json=[role]).status_code == 204
-    assert platform.stack.refresh()["update"] == 1
-    assert platform.stack.up()["update"] == 1
-    assert admin.get(mappings).json() == {}
-
-
-def test_whoever_was_thrown_out_by_hand_is_back_once_the_drift_is_seen(platform: Platform, admin: httpx.Client):
+def test_a_refresh_sees_whoever_was_thrown_out_and_a_role_that_a_team_was_given_and_up_undoes_both(
+    platform: Platform, admin: httpx.Client
+):
+    """With that role every developer would administer the realm."""
     user, team = keycloak.user_id(admin, "dev"), group(admin, TEAM)
     assert admin.delete(f"/users/{user}/groups/{team}").status_code == 204
-    assert platform.stack.refresh()["update"] == 1
-    assert platform.stack.up()["update"] == 1
+    [client] = admin.get("/clients", params={"clientId": "realm-management"}).json()
+    role = admin.get(f"/clients/{client['id']}/roles/realm-admin").json()
+    mappings = f"/groups/{team}/role-mappings"
+    assert admin.post(f"{mappings}/clients/{client['id']}", json=[role]).status_code == 204
+    assert platform.stack.refresh()["update"] == 2
+    assert platform.stack.up()["update"] == 2
+    assert admin.get(mappings).json() == {}
     assert "dev" in members(admin, TEAM)
