@@ -2,7 +2,8 @@
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from mlflow_platform.server.routes import SAFE_METHODS, refusal
+from mlflow_platform.server.browser.origin import SAFE_METHODS
+from mlflow_platform.server.routes import refusal
 from mlflow_platform.server.settings import Level
 
 often = settings(max_examples=200, deadline=None)

@@ -7,9 +7,8 @@ is open: a route that a new MLflow brings is closed to them until somebody looks
 
 import re
 
+from mlflow_platform.server.browser.origin import SAFE_METHODS
 from mlflow_platform.server.settings import Level
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Closed to everybody. Users, passwords, roles and grants are made in one place only, from the realm's groups; the
 # assistant runs commands on the server's host.
