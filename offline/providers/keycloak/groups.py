@@ -10,7 +10,7 @@ from typing import Any
 from offline.providers.base import CheckError, Prop, ProviderError, ResourceType
 from offline.providers.keycloak.api import AdminApi
 from offline.providers.keycloak.fields import Field, multimap, text
-from offline.providers.keycloak.objects import AdminObject, list_of, properties_of
+from offline.providers.keycloak.objects import AdminObject, list_of, properties_of, realm_and
 from offline.providers.values import UNKNOWN
 
 _EVERYBODY = -1  # Keycloak's `max` for "no paging"
@@ -138,9 +138,7 @@ class UserGroups(ResourceType):
         return f"{inputs['realmId']}/{inputs['userId']}", self._reconcile(client, inputs)
 
     def read(self, client: AdminApi, id: str, state: dict[str, Any]) -> dict[str, Any] | None:
-        realm, _, user = id.partition("/")
-        if not user or "/" in user:
-            raise ProviderError(f"An import of {self.token} needs an id like realm/user's id, not '{id}'.")
+        realm, user = realm_and("user", self.token, id)
         groups = self._groups(client, realm, user)
         if groups is None:
             return None

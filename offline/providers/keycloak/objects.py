@@ -24,6 +24,14 @@ def list_of(items: str, owner: str) -> dict[str, Prop]:
     }
 
 
+def realm_and(owner: str, token: str, id: str) -> tuple[str, str]:
+    """What such a list's id says: the realm, and the owner's own id."""
+    realm, _, own = id.partition("/")
+    if not own or "/" in own:
+        raise ProviderError(f"An import of {token} needs an id like realm/{owner}'s id, not '{id}'.")
+    return realm, own
+
+
 class AdminObject(ResourceType):
     """An object with a representation; `fields` says how its properties lie in it.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from offline.providers.base import ProviderError, ResourceType
 from offline.providers.keycloak.api import AdminApi
-from offline.providers.keycloak.objects import list_of
+from offline.providers.keycloak.objects import list_of, realm_and
 
 
 class GroupRoles(ResourceType):
@@ -21,7 +21,7 @@ class GroupRoles(ResourceType):
         return f"{inputs['realmId']}/{inputs['groupId']}", self._reconciled(client, inputs, set())
 
     def read(self, client: AdminApi, id: str, state: dict[str, Any]) -> dict[str, Any] | None:
-        realm, group = (state["realmId"], state["groupId"]) if state else self._located(id)
+        realm, group = (state["realmId"], state["groupId"]) if state else realm_and("group", self.token, id)
         roles = _of_group(client, realm, group)
         if roles is None:
             return None
@@ -55,12 +55,6 @@ class GroupRoles(ResourceType):
                 raise ProviderError(f"Realm {realm} has no role {id} for group {group}.")
             client.add(*_mappings(realm, group, role), body=[role])
         return self.read(client, "", inputs) or inputs
-
-    def _located(self, id: str) -> tuple[str, str]:
-        realm, _, group = id.partition("/")
-        if not group or "/" in group:
-            raise ProviderError(f"An import of {self.token} needs an id like realm/group's id, not '{id}'.")
-        return realm, group
 
 
 def _of_group(client: AdminApi, realm: str, group: str) -> dict[str, dict[str, Any]] | None:
