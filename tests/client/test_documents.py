@@ -177,7 +177,7 @@ def test_a_url_that_only_looks_like_the_tracking_servers_is_not(monkeypatch: pyt
 def test_a_redirect_is_not_followed(platform: Double, other: Double):
     platform.redirect_to = other.url
     with pytest.raises(ClientError, match="redirect"):
-        web.post(f"{platform.url}/api/token", {"refresh_token": "secret"})
+        web.post(f"{platform.url}/api/token", {"refresh_token": "secret"}, True)
     assert other.requests == []
 
 

@@ -84,7 +84,7 @@ def test_a_redirect_to_no_address_is_a_clear_error(home: Path):
     with any_server() as server:
         server.will_answer(302, b"", {"Location": "http://[::1"})
         with pytest.raises(ClientError):
-            web.get(server.url)
+            web.get(server.url, True)
 
 
 @pytest.mark.parametrize(

@@ -147,9 +147,9 @@ def test_an_answer_is_a_json_object_or_a_clear_error_and_leads_nowhere_else(home
         def any_answer(status: int, headers: dict[str, str], body: bytes) -> None:
             server.will_answer(status, body, headers)
             try:
-                answered, document = web.post(f"{server.url}/token", {"refresh_token": "a-secret"})
+                answered, document = web.post(f"{server.url}/token", {"refresh_token": "a-secret"}, True)
                 assert (answered, type(document)) == (status, dict)
-                assert json.dumps(web.get(f"{server.url}/token")) == json.dumps(json.loads(body))
+                assert json.dumps(web.get(f"{server.url}/token", True)) == json.dumps(json.loads(body))
                 assert status == 200
             except ClientError as error:
                 assert "a-secret" not in str(error)

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.configloader import load_config, raw_config_parse
 from botocore.exceptions import ConfigNotFound, ConfigParseError
 
+from mlflow_platform.client import certificates
 from mlflow_platform.client.discovery import Platform
 from mlflow_platform.client.errors import ClientError
 
@@ -41,6 +42,8 @@ def write(name: str, platform: Platform, program: str) -> Path:
     check_name(name)
     command = shlex.join([program, "credentials", "--tracking-uri", platform.tracking_uri])
     profile = {"credential_process": command, "endpoint_url": platform.s3_endpoint, "region": platform.s3_region}
+    if authority := certificates.kept(platform.tracking_uri):
+        profile["ca_bundle"] = authority
     section = [f"[{_section(name)}]", _COMMENT, *(f"{key} = {value}" for key, value in profile.items())]
     path = Path(os.path.realpath(_file("AWS_CONFIG_FILE", "config")))  # a link stays a link
     before = _config(path)

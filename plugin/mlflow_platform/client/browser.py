@@ -127,7 +127,7 @@ class Attempt:
         }
         now = time.time()
         try:
-            answer = tokens.ask(self.keycloak.token, form)
+            answer = tokens.ask(self.keycloak.token, form, self.keycloak.trust)
         except tokens.Refused as refused:
             raise NotLoggedIn(f"Keycloak does not accept this login ({refused.code}); log in again.") from None
         issuer = self.keycloak.issuer

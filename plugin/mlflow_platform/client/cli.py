@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlflow_platform.client import aws_profile, discovery, sessions
+from mlflow_platform.client import aws_profile, certificates, discovery, sessions
 from mlflow_platform.client.addresses import normalized, tracking_uri
 from mlflow_platform.client.errors import ClientError, NotLoggedIn
 from mlflow_platform.client.login import choose_way, log_in, log_out, when
@@ -44,6 +44,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     login_parser = add("login", login, "log in, in your browser or with a code on another device")
     login_parser.add_argument("--device", action="store_true", help="show a code to log in with elsewhere")
     login_parser.add_argument("--offline", action="store_true", help="a login that outlives your session in Keycloak")
+    login_parser.add_argument(
+        "--ca-file", metavar="FILE", help="the certificate (PEM) of the platform's own authority; kept with the login"
+    )
     login_parser.add_argument("--aws-profile", metavar="NAME", help="also write a profile for S3 tools")
     add("logout", logout, "end the login, here and at Keycloak")
     add("status", status, "show who is logged in, until when, and what of the storage can be reached")
@@ -59,7 +62,10 @@ def login(options: argparse.Namespace) -> int:
     if options.aws_profile:  # before anybody takes the trouble
         aws_profile.check_name(options.aws_profile)
         program = _program()
-    log_in(server, "device" if options.device else choose_way(), offline=options.offline)
+    if options.ca_file is not None:
+        certificates.authorities(options.ca_file)
+    way = "device" if options.device else choose_way()
+    log_in(server, way, offline=options.offline, ca_file=options.ca_file)
     if options.aws_profile:
         path = aws_profile.write(options.aws_profile, discovery.platform(server), program)
         print(f"Profile {options.aws_profile} is in {path}.", file=sys.stderr)
@@ -83,6 +89,8 @@ def status(options: argparse.Namespace) -> int:
         print(f"until    {when(ends) if ends else 'you log out (an offline login)'}")
     else:
         print(f"by       {sessions.CLIENT_ID}, without a login")
+    if authority := certificates.kept(server):
+        print(f"trusts   {authority}")
     print(f"storage  {_storage(session)}")
     return 0
 
@@ -96,6 +104,9 @@ def env(options: argparse.Namespace) -> int:
     }
     if profile := aws_profile.find(platform.tracking_uri):
         variables["AWS_PROFILE"] = profile
+    if authority := certificates.kept(platform.tracking_uri):
+        # The last is for mc: what Go reads on Linux, beside the system's folder; MinIO's Python library reads it too.
+        variables |= dict.fromkeys((certificates.MLFLOW, certificates.AWS, "SSL_CERT_FILE"), authority)
     print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
     return 0
 

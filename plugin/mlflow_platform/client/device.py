@@ -29,7 +29,7 @@ def log_in(keycloak: Keycloak, client_id: str, scope: str, say: Callable[[str], 
     verifier = secrets.token_urlsafe(48)
     form = {"client_id": client_id, "scope": scope}
     pkce = {"code_challenge": challenge(verifier), "code_challenge_method": "S256"}
-    status, device = web.post(keycloak.device, {**form, **pkce})
+    status, device = web.post(keycloak.device, {**form, **pkce}, keycloak.trust)
     if status != 200:
         raise ClientError("Keycloak does not offer the login by code here.")
     url, complete, code = _address(device, keycloak, "verification_uri"), None, device.get("user_code")
@@ -44,16 +44,16 @@ def log_in(keycloak: Keycloak, client_id: str, scope: str, say: Callable[[str], 
         "device_code": device["device_code"],
         "code_verifier": verifier,
     }
-    return _poll(keycloak.token, grant, _seconds(device, "interval", 5), _seconds(device, "expires_in", 600))
+    return _poll(keycloak, grant, _seconds(device, "interval", 5), _seconds(device, "expires_in", 600))
 
 
-def _poll(endpoint: str, grant: dict[str, str], interval: float, life: float) -> Tokens:
+def _poll(keycloak: Keycloak, grant: dict[str, str], interval: float, life: float) -> Tokens:
     give_up = time.monotonic() + min(life, _LONGEST_WAIT)
     while time.monotonic() + interval < give_up:
         time.sleep(interval)
         now = time.time()
         try:
-            return tokens.parse(tokens.ask(endpoint, grant), now)
+            return tokens.parse(tokens.ask(keycloak.token, grant, keycloak.trust), now)
         except Unavailable:
             interval = max(interval, min(2 * interval, 30))
         except tokens.Refused as refused:

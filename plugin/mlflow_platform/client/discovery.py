@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from mlflow_platform.client import web
 from mlflow_platform.client.addresses import InvalidUrl, check_transport, normalized, origin
-from mlflow_platform.client.errors import ClientError
+from mlflow_platform.client.certificates import Trust, trusted
+from mlflow_platform.client.errors import ClientError, Redirected, Untrusted
 
 _CLIENT_ID = re.compile(r"[\w.:@/-]{1,255}", re.ASCII)
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
+_PUBLISHED = "/.well-known/mlflow-platform"
 _SECONDS = range(900, 43201)  # what STS takes
 
 
@@ -26,6 +29,7 @@ class Platform:
     s3_region: str
     bucket: str
     s3_credentials_seconds: int | None
+    trust: Trust = True  # for each of its servers, which one authority may have signed
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,44 @@ class Keycloak:
     device: str
     token: str
     revocation: str
+    trust: Trust = True
 
 
-def platform(tracking_uri: str) -> Platform:
-    return parse_platform(tracking_uri, web.get(f"{tracking_uri}/.well-known/mlflow-platform"))
+def platform(tracking_uri: str, trust: Trust | None = None) -> Platform:
+    """What the tracking server publishes; by default it is trusted as what is kept and set for it says."""
+    trust = trusted(tracking_uri) if trust is None else trust
+    try:
+        document = web.get(f"{tracking_uri}{_PUBLISHED}", trust)
+    except Redirected as elsewhere:
+        if not elsewhere.location.endswith(_PUBLISHED):
+            raise
+        raise moved(tracking_uri, elsewhere.location.removesuffix(_PUBLISHED)) from None
+    return replace(parse_platform(tracking_uri, document), trust=trust)
 
 
 def keycloak(platform: Platform) -> Keycloak:
-    return parse_keycloak(platform, web.get(f"{platform.issuer}/.well-known/openid-configuration"))
+    document = web.get(f"{platform.issuer}/.well-known/openid-configuration", platform.trust)
+    return replace(parse_keycloak(platform, document), trust=platform.trust)
+
+
+def moved(tracking_uri: str, target: str) -> Redirected:
+    """The error for a tracking server that redirects to another address: nothing of the login is sent there."""
+    told = f"This platform is at {target}, and not at {tracking_uri}:"
+    return Redirected(f"{told} set MLFLOW_TRACKING_URI={target} and run `mlflow-platform login`.", target)
+
+
+@lru_cache
+def check_certificate(tracking_uri: str) -> None:
+    """Raises Untrusted where the tracking server does not prove who it is; it is asked once per process.
+
+    MLflow itself repeats a request for minutes that fails so, and then shows what four libraries say about it.
+    """
+    try:
+        platform(tracking_uri)
+    except Untrusted:
+        raise
+    except ClientError:
+        pass  # MLflow will see it for itself, and may wait for the server
 
 
 def parse_platform(tracking_uri: str, document: Mapping[str, Any]) -> Platform:

@@ -11,3 +11,15 @@ class NotLoggedIn(ClientError):
 
 class Unavailable(ClientError):
     """A server does not answer now, and may in a moment."""
+
+
+class Untrusted(ClientError):
+    """A server did not prove who it is, so it was told nothing."""
+
+
+class Redirected(ClientError):
+    """A server refers to another address, `location` (normalized), or "" where that is no address."""
+
+    def __init__(self, text: str, location: str):
+        super().__init__(text)
+        self.location = location

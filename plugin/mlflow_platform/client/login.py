@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Literal
 
-from mlflow_platform.client import browser, device, discovery, sessions, tokens, web
+from mlflow_platform.client import browser, certificates, device, discovery, sessions, tokens, web
 from mlflow_platform.client.addresses import tracking_uri
 from mlflow_platform.client.errors import ClientError, NotLoggedIn
 from mlflow_platform.client.store import Login, LoginFile
@@ -28,11 +28,19 @@ def ensure_logged_in(*, offline: bool = False) -> None:
     log_in(server, "device" if _in_notebook() else choose_way(), offline=offline)
 
 
-def log_in(server: str, way: Way, *, offline: bool) -> Login:
-    """A new login, kept for all processes of this user. Says how, and who it was, on stderr (in a notebook: below)."""
+def log_in(server: str, way: Way, *, offline: bool, ca_file: str | None = None) -> Login:
+    """A new login, kept for all processes of this user. Says how, and who it was, on stderr (in a notebook: below).
+
+    `ca_file` is the PEM file of the platform's own authority, which is kept with the login.
+    """
     if os.name != "posix":
         raise ClientError("Logins are kept on Linux and macOS only, where the file is safe; on Windows use WSL.")
-    platform = discovery.platform(server)
+    with certificates.trial(server, ca_file) as trial:
+        return _log_in(server, way, offline, trial)
+
+
+def _log_in(server: str, way: Way, offline: bool, trial: certificates.Trial) -> Login:
+    platform = discovery.platform(server, trial.trust)
     keycloak = discovery.keycloak(platform)
     flow = browser.log_in if way == "browser" else device.log_in
     got = flow(keycloak, platform.client_id, "openid offline_access" if offline else "openid", _say)
@@ -40,10 +48,11 @@ def log_in(server: str, way: Way, *, offline: bool) -> Login:
     file = LoginFile(server)
     with file.locked():
         replaced = _usable(file)
+        trial.keep()
         file.save(login)
     if replaced and _session_of(replaced) != _session_of(login):
         with suppress(ClientError):  # or else it ends by itself, some day
-            _end(replaced)
+            _end(replaced, trial.trust)
     until = f" until {when(got.session_ends_at)}" if got.session_ends_at else ""
     _say(f"Logged in to {server} as {got.username}{until}.")
     return login
@@ -58,18 +67,18 @@ def log_out(server: str) -> bool:
             return False
         file.remove()
     try:
-        _end(login)
+        _end(login, certificates.trusted(server))
     except ClientError as error:
         raise ClientError(f"The login is removed here, but Keycloak still has it: {error}") from None
     return True
 
 
-def _end(login: Login) -> None:
+def _end(login: Login, trust: certificates.Trust) -> None:
     """Ends at Keycloak what renews the login's tokens, and no other login of the same user."""
     if not login.tokens.refresh_token:
         return
     form = {"client_id": login.client_id, "token": login.tokens.refresh_token, "token_type_hint": "refresh_token"}
-    status, _ = web.post(login.revocation_endpoint, form)
+    status, _ = web.post(login.revocation_endpoint, form, trust)
     if status != 200:
         raise ClientError(f"{login.issuer} did not end the login (status {status}).")
 

@@ -35,6 +35,15 @@ def session_at(server: str) -> Session | None:
     return sessions.find(server)
 
 
+def authority_of(server: str) -> str | None:
+    """The file of certificates that is kept for a server, whoever acts there and with what credentials."""
+    if os.environ.get("MLFLOW_PLATFORM_CONFIG"):  # this is the platform's own server
+        return None
+    from mlflow_platform.client import certificates
+
+    return certificates.own(server)
+
+
 def has_own_credentials(target: Any) -> bool:
     """Whether the user told MLflow how to log in: by a token, a password, or another plugin."""
     return bool(target.token or target.username or target.aws_sigv4 or target.auth not in (None, "", NAME))

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from mlflow_platform.client import discovery, tokens, web
 from mlflow_platform.client.addresses import InvalidUrl, normalized, server_of
-from mlflow_platform.client.errors import ClientError, NotLoggedIn, Unavailable
+from mlflow_platform.client.certificates import trusted
+from mlflow_platform.client.errors import ClientError, NotLoggedIn, Redirected, Unavailable
 from mlflow_platform.client.store import Login, LoginFile
 from mlflow_platform.client.tokens import Tokens
 
@@ -102,11 +103,15 @@ class LoginSession(Session):
         }
         now = time.time()
         try:
-            renewed = tokens.parse(tokens.ask(login.token_endpoint, form), now)
+            renewed = tokens.parse(tokens.ask(login.token_endpoint, form, trusted(self.tracking_uri)), now)
         except tokens.Refused as refused:
             if refused.code == "invalid_grant":
                 raise NotLoggedIn(ended) from None
             raise
+        except Redirected as elsewhere:
+            raise NotLoggedIn(
+                f"{elsewhere} Set MLFLOW_TRACKING_URI to the platform's new address and run `mlflow-platform login`."
+            ) from None
         if renewed.username != login.tokens.username:
             raise ClientError("Keycloak renewed the login for another user, so it was not accepted; log in again.")
         return renewed if renewed.refresh_token else replace(renewed, refresh_token=login.tokens.refresh_token)
@@ -119,7 +124,7 @@ class ServiceSession(Session):
         super().__init__(tracking_uri)
         self._client_id, self._secret = client_id, secret
         self._tokens: Tokens | None = None
-        self._endpoint = ""
+        self._keycloak: discovery.Keycloak | None = None
         self._lock = threading.Lock()
 
     @property
@@ -135,13 +140,12 @@ class ServiceSession(Session):
         with self._lock:
             if self._tokens and not is_due(self._tokens, fresh):
                 return self._tokens
-            self._endpoint = self._endpoint or discovery.keycloak(discovery.platform(self.tracking_uri)).token
+            keycloak = self._keycloak = self._keycloak or discovery.keycloak(discovery.platform(self.tracking_uri))
             credentials = {"client_id": self._client_id, "client_secret": self._secret}
             now = time.time()
             try:
-                answer = tokens.ask(
-                    self._endpoint, {"grant_type": "client_credentials", "scope": "openid", **credentials}
-                )
+                form = {"grant_type": "client_credentials", "scope": "openid", **credentials}
+                answer = tokens.ask(keycloak.token, form, keycloak.trust)
             except tokens.Refused as refused:
                 raise ClientError(f"Keycloak does not take {CLIENT_ID} and {CLIENT_SECRET} ({refused.code}).") from None
             self._tokens = tokens.parse(answer, now)

@@ -4,7 +4,7 @@ import os
 import re
 import threading
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import boto3
@@ -16,7 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
-from mlflow_platform.client import errors, web
+from mlflow_platform.client import errors, handshake, web
+from mlflow_platform.client.addresses import normalized, origin
+from mlflow_platform.client.certificates import for_storage
 from mlflow_platform.client.discovery import Platform
 from mlflow_platform.client.discovery import platform as discover
 from mlflow_platform.client.sessions import Session
@@ -50,7 +52,8 @@ def credentials(session: Session, platform: Platform, attempts: int = _PATIENT) 
     except ClientError as error:
         raise _refusal(platform, error) from None
     except _NO_ANSWER as error:
-        raise errors.Unavailable(f"{platform.s3_endpoint} does not answer ({type(error).__name__}).") from None
+        unanswered = errors.Unavailable(f"{platform.s3_endpoint} does not answer ({type(error).__name__}).")
+        raise handshake.explained(error, origin(normalized(platform.s3_endpoint))) or unanswered from None
 
 
 def _given(answer: dict[str, Any]) -> dict[str, str]:
@@ -123,11 +126,11 @@ def _client(
     session.register_component("data_loader", _loader())
     if given:
         session._credentials = given
-    return boto3.Session(botocore_session=session).client(
+    client = boto3.Session(botocore_session=session).client(
         service,
         endpoint_url=platform.s3_endpoint,
         region_name=platform.s3_region,
-        verify=os.environ.get("AWS_CA_BUNDLE") or web.certificates(),
+        verify=for_storage(platform.trust),
         config=Config(
             parameter_validation=service != "sts",  # STS insists on a role, of which MinIO knows nothing
             retries={"mode": "standard", "total_max_attempts": attempts},
@@ -137,6 +140,17 @@ def _client(
             **options,
         ),
     )
+    client.meta.events.register_first(
+        "needs-retry", partial(_end_at_an_untrusted, origin(normalized(platform.s3_endpoint)))
+    )
+    return client
+
+
+def _end_at_an_untrusted(server: str, caught_exception: Exception | None = None, **_: Any) -> None:
+    """Raises our sentence at once, where botocore would try for a minute to reach a server that it does not trust."""
+    told = handshake.explained(caught_exception, server) if caught_exception else None
+    if isinstance(told, errors.Untrusted):
+        raise told from None
 
 
 def _refusal(platform: Platform, error: ClientError) -> errors.ClientError:

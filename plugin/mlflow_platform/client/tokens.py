@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_platform.client import web
+from mlflow_platform.client.certificates import Trust
 from mlflow_platform.client.errors import ClientError
 
 _LONGEST = 10 * 365 * 86400  # seconds; a number beyond is no life of a token
@@ -52,9 +53,9 @@ def check(kept: Tokens) -> None:
             raise ClientError("A token's times cannot be used.")
 
 
-def ask(endpoint: str, form: Mapping[str, str]) -> dict[str, Any]:
+def ask(endpoint: str, form: Mapping[str, str], trust: Trust) -> dict[str, Any]:
     """The token endpoint's answer to a grant; raises Refused or Unavailable."""
-    status, document = web.post(endpoint, form)
+    status, document = web.post(endpoint, form, trust)
     if status == 200:
         return document
     code = document.get("error")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 from requests.utils import rewind_body
 
 from mlflow_platform.client.addresses import InvalidUrl, is_within, normalized, server_of
-from mlflow_platform.client.mlflow_session import NAME, find_session, has_own_credentials, session_at
+from mlflow_platform.client.mlflow_session import NAME, authority_of, find_session, has_own_credentials, session_at
 
 if TYPE_CHECKING:
     from mlflow_platform.client.artifacts import PlatformS3ArtifactRepository
@@ -29,6 +30,8 @@ class PlatformHeaders:
     def request_headers(self) -> dict[str, str]:
         target = _requested()
         server = _server(target)
+        if server:
+            _trust(target, server)
         if server and not has_own_credentials(target) and session_at(server):
             target.auth = NAME  # not a header: MLflow repeats those for minutes, and tokens may end before
         return {}
@@ -41,7 +44,10 @@ class PlatformAuth:
         return NAME
 
     def get_auth(self) -> AuthBase:
-        return _Bearer(_server(_requested()))
+        target = _requested()
+        if server := _server(target):
+            _trust(target, server)
+        return _Bearer(server, verified=bool(target and target.verify))
 
 
 class PlatformUser:
@@ -67,8 +73,8 @@ def artifact_repository(
 class _Bearer(AuthBase):
     """The token for one tracking server."""
 
-    def __init__(self, server: str | None):
-        self._server = server
+    def __init__(self, server: str | None, *, verified: bool):
+        self._server, self._verified = server, verified
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         token = self._token(request)
@@ -79,6 +85,7 @@ class _Bearer(AuthBase):
 
     def _asked_anew(self, answer: Response, **options: Any) -> Response:
         """The answer, unless the token ended while MLflow repeated the request: then the one to a new token."""
+        self._check_scheme(answer)
         request = answer.request.copy()
         if answer.status_code != 401 or "Authorization" not in request.headers:  # without: redirected to another server
             return answer
@@ -93,11 +100,35 @@ class _Bearer(AuthBase):
         anew.request = request
         return anew
 
+    def _check_scheme(self, answer: Response) -> None:
+        """Raises ClientError for a redirect from http to https or back, where `requests` may send the token along."""
+        if not answer.is_redirect:
+            return
+        target = urlsplit(urljoin(answer.url, answer.headers["Location"]))
+        if target.scheme == urlsplit(answer.url).scheme:
+            return
+        from mlflow_platform.client import discovery, web
+
+        elsewhere = web.redirected(answer.url, f"{target.scheme}://{target.netloc}")
+        if self._server and target.scheme == "https" and elsewhere.location:
+            raise discovery.moved(self._server, elsewhere.location)
+        raise elsewhere
+
     def _token(self, request: PreparedRequest) -> str | None:
         if not self._server or not is_within(request.url or "", self._server):
             return None
         session = session_at(self._server)
+        if session and self._verified and self._server.startswith("https:"):
+            from mlflow_platform.client import discovery
+
+            discovery.check_certificate(self._server)
         return session.access_token() if session else None
+
+
+def _trust(target: Any, server: str) -> None:
+    """Makes MLflow trust what the login does, unless it was told to trust something else, or anybody."""
+    if not target.ignore_tls_verification and (file := authority_of(server)):
+        target.server_cert_path = file
 
 
 def _server(target: Any) -> str | None:

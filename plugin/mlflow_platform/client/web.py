@@ -1,15 +1,17 @@
 """Requests to the platform's servers: no redirects, no endless answers, nothing secret in an error."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 import requests
 
-from mlflow_platform.client.addresses import origin
-from mlflow_platform.client.errors import ClientError, Unavailable
+from mlflow_platform.client import handshake
+from mlflow_platform.client.addresses import InvalidUrl, normalized, origin
+from mlflow_platform.client.certificates import Trust
+from mlflow_platform.client.errors import ClientError, Redirected, Unavailable
 
 _MAX_ANSWER = 1024 * 1024
 _TIMEOUT = (5, 20)  # seconds to connect, and between bytes
@@ -19,17 +21,19 @@ LONGEST_PAUSE = 10.0
 T = TypeVar("T")
 
 
-def get(url: str) -> dict[str, Any]:
+def get(url: str, trust: Trust) -> dict[str, Any]:
     """The JSON object at a URL."""
-    status, document = _request("GET", url)
+    status, document = _request("GET", url, trust)
     if status != 200:
-        raise ClientError(f"{url} answers {status}; is {origin(url)} the platform?")
+        # What servers of https answer to http, as far as they answer it.
+        scheme = " in http, and not https" if status == 400 and url.startswith("http:") else ""
+        raise ClientError(f"{url} answers {status}; is {origin(url)} the platform{scheme}?")
     return document
 
 
-def post(url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+def post(url: str, form: Mapping[str, str], trust: Trust) -> tuple[int, dict[str, Any]]:
     """Sends a form; the status, and the JSON object that came with it ({} for none)."""
-    return _request("POST", url, form)
+    return _request("POST", url, trust, form)
 
 
 def patiently(ask: Callable[[], T]) -> T:
@@ -46,25 +50,32 @@ def patiently(ask: Callable[[], T]) -> T:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def certificates() -> str | bool:
-    """The authorities to trust: those that MLflow is told to, else those that `requests` is told to, else its own."""
-    variables = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-    return next((path for variable in variables if (path := os.environ.get(variable))), True)
-
-
-def _request(method: str, url: str, form: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-    options = {"timeout": _TIMEOUT, "allow_redirects": False, "verify": certificates(), "stream": True}
+def _request(method: str, url: str, trust: Trust, form: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    options = {"timeout": _TIMEOUT, "allow_redirects": False, "verify": trust, "stream": True}
     try:
         # With an `auth` of its own, so that no password of ~/.netrc is sent.
         with requests.request(method, url, data=form, auth=_as_it_is, **options) as answer:
             status, body = answer.status_code, _read(answer)
+            location = answer.headers.get("Location", "")
     except (requests.RequestException, ValueError) as error:  # the second: a redirect to no address
-        raise Unavailable(f"{origin(url)} does not answer ({type(error).__name__}).") from None
+        unanswered = Unavailable(f"{origin(url)} does not answer ({type(error).__name__}).")
+        raise handshake.explained(error, origin(url)) or unanswered from None
+    except OSError:  # by `requests` itself, before it connects
+        raise ClientError(f"There is no {trust} to trust {origin(url)} by; which variable names it?") from None
     if status == 429 or status >= 500:
         raise Unavailable(f"{origin(url)} is not ready ({status}).")
     if 300 <= status < 400:
-        raise ClientError(f"{url} answers with a redirect, which is not followed.")
+        raise redirected(url, location)
     return status, _json_object(body, url, required=status == 200 and method == "GET")
+
+
+def redirected(url: str, location: str) -> Redirected:
+    """The error for a redirect, which is not followed: what is sent here is for this server alone."""
+    try:
+        target = normalized(urljoin(url, location).partition("?")[0])
+    except (InvalidUrl, ValueError):
+        return Redirected(f"{url} answers with a redirect, which is not followed.", "")
+    return Redirected(f"{url} answers with a redirect to {origin(target)}, which is not followed.", target)
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
