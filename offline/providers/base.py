@@ -116,6 +116,7 @@ class StandIn(sdk.Provider):
         type_ = self.type_of(request.urn)
         state, inputs = type_.comparable(plain(request.old_state)), plain(request.new_inputs)
         changes = diffs.detailed(state, inputs, type_.properties, request.ignore_changes)
+        changes |= diffs.of_outputs(type_.outdated(state, inputs), type_.properties)
         replaces = sorted({diffs.root(path) for path in changes if type_.properties[diffs.root(path)].replaces})
         return sdk.DiffResponse(
             changes=bool(changes),

@@ -5,7 +5,7 @@ program leaves out differs only when the state holds a value that the server did
 absence throughout, as in Terraform's SDK.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
@@ -32,6 +32,11 @@ def detailed(
             if not any(path == other or path.startswith((f"{other}.", f"{other}[")) for other in ignored):
                 result[path] = PropertyDiff(_KINDS[kind][prop.replaces], input_diff=False)
     return result
+
+
+def of_outputs(names: Iterable[str], properties: Mapping[str, Prop]) -> dict[str, PropertyDiff]:
+    """The given outputs, as differing."""
+    return {name: PropertyDiff(_KINDS["update"][properties[name].replaces], input_diff=False) for name in names}
 
 
 def root(path: str) -> str:

@@ -1,6 +1,6 @@
 """The vocabulary of the stand-ins: a property, a resource type, its errors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -71,6 +71,14 @@ class ResourceType:
     def comparable(self, state: dict[str, Any]) -> dict[str, Any]:
         """The part of the state that new inputs are compared with."""
         return state
+
+    def outdated(self, state: dict[str, Any], inputs: dict[str, Any]) -> Iterable[str]:
+        """The outputs that time alone has changed, such as of a certificate that is due for renewal.
+
+        Each is a difference though no input changed, with the effect that its Prop has: `replaces`, or an update.
+        Inputs may hold `values.UNKNOWN`, as in `check`.
+        """
+        return ()
 
     def create(self, client: Any, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Makes the resource; returns its id and outputs."""

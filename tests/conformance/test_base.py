@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from offline.providers.values import UNKNOWN
 from .harness import Plugin, Refused, Resource
 
 THING = "test:index/thing:Thing"
+OLD = 7
 NESTED = {"key": Prop(str, required=True), "weight": Prop(int, default=5), "note": Prop(str)}
 
 
@@ -36,6 +38,9 @@ class Thing(ResourceType):
         "password": Prop(str, write_only=True),
     }
     delete_before_replace = True
+
+    def outdated(self, state: dict[str, Any], inputs: dict[str, Any]) -> list[str]:
+        return ["version"] if state.get("version") == OLD else []
 
     def check(self, inputs: dict[str, Any]) -> dict[str, Any]:
         if inputs.get("size") == 13:
@@ -164,6 +169,14 @@ def test_differences(plugin: Plugin, inputs: dict[str, Any], kind: str, paths: s
 def test_an_input_that_is_taken_away_differs_unless_the_server_chose_it(plugin: Plugin):
     made = thing(plugin, size=1, region="here")
     assert plugin.diff(made, {"name": "x"}).paths == {"size": "DELETE"}
+
+
+def test_an_output_that_time_has_changed_differs_though_no_input_does(plugin: Plugin):
+    made = thing(plugin)
+    assert plugin.diff(made, {"name": "x"}).kind == "none"
+    old = replace(made, outputs={**made.outputs, "version": OLD})
+    found = plugin.diff(old, {"name": "x"})
+    assert (found.kind, found.paths) == ("update", {"version": "UPDATE"})
 
 
 def test_a_refresh_shows_drift_in_inputs_and_only_there(plugin: Plugin):
