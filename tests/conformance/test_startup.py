@@ -10,7 +10,7 @@ from .conftest import ROOT
 from .stacks import providers
 
 CLIENTS = {"docker", "requests", "keycloak", "minio", "psycopg", "cryptography", "bcrypt", "urllib3"}
-SDKS = {"pulumi_docker", "pulumi_keycloak", "pulumi_minio", "pulumi_postgresql", "pulumi_random"}
+SDKS = {"pulumi_docker", "pulumi_keycloak", "pulumi_minio", "pulumi_postgresql", "pulumi_random", "pulumi_tls"}
 
 
 @pytest.mark.parametrize("package", sorted(providers()))
