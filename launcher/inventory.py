@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from launcher.console import Failure
 from launcher.explain import cause
 from launcher.processes import answer
-from launcher.state import PREFIX_LABEL, Kind
+from launcher.state import FILES_LABEL, PREFIX_LABEL, Kind
 
 _STACK_LABEL = "mlflow-platform.stack"
 _HEALTH = {"healthy)": "healthy", "unhealthy)": "unhealthy", "health: starting)": "starting"}
@@ -22,7 +22,7 @@ _LISTS: dict[Kind, list[str]] = {
 
 @dataclass(frozen=True)
 class Thing:
-    """A container, network or volume that is there; `state`, `health` and `since` are a container's."""
+    """A container, network or volume that is there; `state` and what follows are a container's."""
 
     kind: Kind
     id: str
@@ -32,6 +32,8 @@ class Thing:
     state: str = "running"
     health: str = "-"
     since: str = ""
+    runs: bool = True
+    """Whether it is there to run, and not to hold files."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -39,7 +41,7 @@ class Thing:
 
     @property
     def well(self) -> bool:
-        return self.state == "running" and self.health in ("healthy", "-")
+        return not self.runs or (self.state == "running" and self.health in ("healthy", "-"))
 
 
 def things() -> list[Thing]:
@@ -65,7 +67,8 @@ def _things(kind: Kind) -> Iterator[Thing]:
         if kind == "container":
             # Docker writes the health in brackets after the time: `Up 3 minutes (healthy)`.
             since, _, health = found["Status"].partition(" (")
-            yield Thing(kind, found["ID"], name, *whose, found["State"], _HEALTH.get(health, "-"), since)
+            health = _HEALTH.get(health, "-")
+            yield Thing(kind, found["ID"], name, *whose, found["State"], health, since, FILES_LABEL not in labels)
         else:
             yield Thing(kind, found.get("ID", name), name, *whose)
 

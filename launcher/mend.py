@@ -24,14 +24,13 @@ def mend(stack: Stack, state: State, things: Sequence[Thing], *, accept_loss: bo
     if vanished:
         vanished = _forget_with_what_was_there(stack, state, vanished, there, accept_loss)
     forgotten = {made.key for made in vanished}
-    stopped = [there[made.key] for made in state.made if made.key not in forgotten]
-    _start([thing for thing in stopped if thing.state in _BEGINS])
+    _start([there[made.key] for made in state.made if made.key not in forgotten])
 
 
 def for_destroy(stack: Stack, state: State, things: Sequence[Thing]) -> None:
     """Starts what was stopped, since its server is asked to delete; forgets what no server can be asked about."""
     there = {thing.key: thing for thing in things}
-    vanished = [made for made in state.made if made.key not in there]
+    vanished = [made for made in state.made if made.key not in there and made.runs]
     networks = {made.name for made in vanished if made.kind == "network"}
     gone = {made.urn for made in state.made if made in vanished or _joins(state, made, networks)}
     unwell = [made for made in state.made if made.key in there and not there[made.key].well]
@@ -45,8 +44,7 @@ def for_destroy(stack: Stack, state: State, things: Sequence[Thing]) -> None:
         say(f" ! {_listed(vanished)} {_has(vanished)} vanished from Docker")
         in_docker = {made.urn for made in state.made if made not in vanished}
         stack.replace_state(state.without(lost - in_docker))
-    reachable = [there[made.key] for made in unwell if made.urn not in lost]
-    _start([thing for thing in reachable if thing.state in _BEGINS])
+    _start([there[made.key] for made in unwell if made.urn not in lost])
 
 
 def _forget_with_what_was_there(
@@ -99,8 +97,9 @@ def _names_are_free(anew: Sequence[Made], there: dict[tuple[str, str], Thing]) -
                 )
 
 
-def _start(stopped: Sequence[Thing]) -> None:
-    """All at once, since MinIO's nodes wait for each other; until they are well, because Pulumi may ask them."""
+def _start(there: Sequence[Thing]) -> None:
+    """Those that stopped, all at once: MinIO's nodes wait for each other. Until they are well: Pulumi may ask them."""
+    stopped = [thing for thing in there if not thing.well and thing.state in _BEGINS]
     if not stopped:
         return
     names = ", ".join(thing.name for thing in stopped)

@@ -12,7 +12,7 @@ from launcher.console import say
 
 # Docker refuses a second one of the same name; everything else is created again without harm, or says what is there.
 _LEFTOVERS = {
-    "docker:index/container:Container": ["docker", "rm", "--force"],
+    "docker:index/container:Container": ["docker", "rm", "--force", "--volumes"],
     "docker:index/network:Network": ["docker", "network", "rm"],
 }
 

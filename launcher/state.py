@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 Kind = Literal["container", "network", "volume"]
 PREFIX_LABEL = "mlflow-platform.prefix"
+FILES_LABEL = "mlflow-platform.files"  # of a container that holds a service's files, and never runs
 _KINDS: dict[str, Kind] = {
     "docker:index/container:Container": "container",
     "docker:index/network:Network": "network",
@@ -33,6 +34,8 @@ class Made:
     urn: str
     kept: bool
     """Whether it outlives the stack."""
+    runs: bool = True
+    """Whether it is there to run, and not to hold a service's files."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -117,7 +120,8 @@ def _made(resource: Mapping[str, Any]) -> Made | None:
     inputs = resource.get("inputs") or {}
     name = (resource.get("outputs") or {}).get("name") or inputs.get("name", id)
     urn = resource["urn"]
-    return Made(kind, id, name, urn.rpartition("::")[2], urn, bool(resource.get("retainOnDelete")))
+    runs = all(label.get("label") != FILES_LABEL for label in inputs.get("labels") or [])
+    return Made(kind, id, name, urn.rpartition("::")[2], urn, bool(resource.get("retainOnDelete")), runs)
 
 
 def _unlinked(resource: dict[str, Any], urns: Collection[str]) -> dict[str, Any]:

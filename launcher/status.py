@@ -17,14 +17,18 @@ class Part:
 
 
 def parts(stack: str, state: State | None, things: Sequence[Thing]) -> list[Part]:
-    """Every container that the state names, and a network or volume that is missing; without a state, what is there."""
+    """Every service that the state names, and whatever of its parts is missing; without a state, what is there."""
     if state is None:
-        return [_part(thing) for thing in things if thing.kind == "container" and thing.stack == stack]
+        return [_part(thing) for thing in things if _is_service(thing) and thing.stack == stack]
     there = {thing.key: thing for thing in things}
-    found = [_part(there[made.key]) for made in state.made if made.kind == "container" and made.key in there]
+    found = [_part(there[made.key]) for made in state.made if made.key in there and _is_service(there[made.key])]
     missing = [made for made in state.made if made.key not in there]
     names = [made.name if made.kind == "container" else str(made) for made in missing]
     return sorted([*found, *(Part(name, "missing", "-", "-", well=False) for name in names)], key=lambda p: p.name)
+
+
+def _is_service(thing: Thing) -> bool:
+    return thing.kind == "container" and thing.runs
 
 
 def _part(thing: Thing) -> Part:

@@ -44,7 +44,8 @@ def daemon(programs: Callable[[str, str], Path], tmp_path: Path) -> FakeDocker:
                     key: thing.name,
                     "State": thing.state,
                     "Status": "Up 3 minutes (healthy)",
-                    "Labels": f"mlflow-platform.stack={thing.stack},mlflow-platform.prefix={thing.prefix}",
+                    "Labels": f"mlflow-platform.stack={thing.stack},mlflow-platform.prefix={thing.prefix}"
+                    + ("" if thing.runs else ",mlflow-platform.files=it"),
                 }
                 for thing in things
                 if thing.kind == kind

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.inventory import Thing
-from launcher.state import State
+from launcher.state import FILES_LABEL, Made, State
 
 PROJECT = "name: mlflow-platform\n"
 LABELS = [{"label": "mlflow-platform.stack", "value": "dev"}, {"label": "mlflow-platform.prefix", "value": "p"}]
@@ -23,14 +23,29 @@ def docker(kind: str, name: str, needs: list[str] | None = None, **inputs: Any) 
         "urn": urn(type, name),
         "type": type,
         "id": id,
-        "inputs": {"name": "p" if kind == "network" else f"p-{name}", "labels": LABELS, **inputs},
+        "inputs": {"name": f"p-{name}".replace("-network", ""), "labels": LABELS, **inputs},
         "dependencies": needs or [],
     }
 
 
-def container(name: str, needs: list[str] | None = None, volumes: tuple[str, ...] = ()) -> dict[str, Any]:
+def container(
+    name: str,
+    needs: list[str] | None = None,
+    volumes: tuple[str, ...] = (),
+    networks: tuple[str, ...] = ("p",),
+    files: bool = False,
+) -> dict[str, Any]:
+    """With its files, if it has any: in the volumes of a container of their own, which needs what the files tell."""
     mounts = [{"volumeName": f"p-{volume}"} for volume in volumes]
-    return docker("container", name, needs, volumes=mounts, networksAdvanced=[{"name": "p"}])
+    if files:
+        mounts.append({"fromContainer": f"id-of-{name}-files:ro"})
+        needs = [urn(CONTAINER, f"{name}-files"), *(need for need in needs or [] if VOLUME in need)]
+    return docker("container", name, needs, volumes=mounts, networksAdvanced=[{"name": name} for name in networks])
+
+
+def holder(name: str, needs: list[str] | None = None) -> dict[str, Any]:
+    labels = [*LABELS, {"label": FILES_LABEL, "value": name}]
+    return docker("container", f"{name}-files", needs, labels=labels, volumes=[{"containerPath": "/run/secrets"}])
 
 
 def provider(server: str, *containers: str) -> dict[str, Any]:
@@ -53,24 +68,30 @@ VOLUME, CONTAINER = "docker:index/volume:Volume", "docker:index/container:Contai
 
 
 def deployed(drives: int = 1) -> State:
-    """PostgreSQL with Keycloak on it, MinIO that waits for Keycloak, MLflow on PostgreSQL alone."""
+    """PostgreSQL with Keycloak on it, MinIO that waits for Keycloak, MLflow on PostgreSQL alone.
+
+    PostgreSQL is on a network of its own, on which Keycloak and MLflow are as well.
+    """
     data = [f"data{number}" for number in range(1, drives + 1)]
+    on_postgres = urn("postgresql:index/thing:Thing", "database")
     return State(
         {
             "resources": [
                 docker("network", "network"),
+                docker("network", "network-database"),
                 docker("volume", "postgres"),
                 *(docker("volume", drive) for drive in data),
-                container("postgres", [urn(VOLUME, "postgres")], ("postgres",)),
+                container("postgres", [urn(VOLUME, "postgres")], ("postgres",), ("p-database",)),
                 provider("postgresql", "postgres"),
                 managed("postgresql", "database"),
-                container("keycloak", [urn("postgresql:index/thing:Thing", "database")]),
+                container("keycloak", [on_postgres], (), ("p", "p-database")),
                 provider("keycloak", "keycloak"),
                 managed("keycloak", "realm"),
                 container("minio-1", [urn("keycloak:index/thing:Thing", "realm")], tuple(data)),
                 provider("minio", "minio-1"),
                 managed("minio", "bucket"),
-                container("mlflow", [urn("postgresql:index/thing:Thing", "database")]),
+                holder("mlflow", [on_postgres]),
+                container("mlflow", [on_postgres], (), ("p-database", "p"), files=True),
                 container("gateway"),
             ]
         }
@@ -78,8 +99,11 @@ def deployed(drives: int = 1) -> State:
 
 
 def everything(of: State, *without: str, stopped: tuple[str, ...] = ()) -> list[Thing]:
+    def state(made: Made) -> str:
+        return "exited" if made.resource in stopped else "running" if made.runs else "created"
+
     return [
-        Thing(made.kind, made.id, made.name, "dev", "p", "exited" if made.resource in stopped else "running")
+        Thing(made.kind, made.id, made.name, "dev", "p", state(made), runs=made.runs)
         for made in of.made
         if f"{made.kind} {made.resource}" not in without
     ]

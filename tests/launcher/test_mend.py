@@ -60,14 +60,32 @@ def test_what_cannot_be_started_fails_with_the_reason(recorder: Recorder, progra
 
 def test_containers_on_a_network_that_vanished_are_made_anew(recorder: Recorder, daemon: FakeDocker):
     mend.mend(recorder.stack, deployed(), everything(deployed(), "network network"), accept_loss=False)
-    assert [made.resource for made in recorder.imported[0].made] == ["postgres", "data1"]
-    removed = [call.split()[-1] for call in daemon.calls() if call.startswith("rm ")]
-    assert sorted(removed) == [f"id-of-{name}" for name in ("gateway", "keycloak", "minio-1", "mlflow", "postgres")]
+    assert removed(daemon) == ["gateway", "keycloak", "minio-1", "mlflow"]
+    left = {made.resource for made in recorder.imported[0].made}
+    assert left == {"network-database", "postgres", "data1", "mlflow-files"}
+
+
+def test_a_container_is_made_anew_whichever_of_its_networks_vanished(recorder: Recorder, daemon: FakeDocker):
+    mend.mend(recorder.stack, deployed(), everything(deployed(), "network network-database"), accept_loss=False)
+    assert removed(daemon) == ["keycloak", "mlflow", "postgres"]
+    assert {"gateway", "minio-1", "network"} <= {made.resource for made in recorder.imported[0].made}
+
+
+def test_what_holds_files_is_never_started_and_is_made_anew_when_it_vanished(recorder: Recorder, daemon: FakeDocker):
+    mend.mend(recorder.stack, deployed(), everything(deployed(), "container mlflow-files"), accept_loss=False)
+    assert [made.resource for made in deployed().made if made not in recorder.imported[0].made] == ["mlflow-files"]
+    mend.mend(recorder.stack, deployed(), everything(deployed()), accept_loss=False)
+    assert daemon.calls() == []
+
+
+def removed(daemon: FakeDocker) -> list[str]:
+    calls = [call.split() for call in daemon.calls()]
+    return sorted(call[-1].removeprefix("id-of-") for call in calls if call[:3] == ["rm", "--force", "--volumes"])
 
 
 def test_what_was_on_a_volume_that_vanished_is_gone_and_what_has_a_volume_of_its_own_is_not():
     gone = names(losses.lived_on(deployed(), {urn(VOLUME, "postgres")}))
-    assert gone == {"postgres", "database", "keycloak", "realm", "mlflow"}
+    assert gone == {"postgres", "database", "keycloak", "realm", "mlflow", "mlflow-files"}
     assert names(losses.lived_on(deployed(), {urn(VOLUME, "data1")})) == {"data1", "minio-1", "bucket"}
     assert losses.lived_on(deployed(), set()) == set()
 
@@ -133,6 +151,12 @@ def test_before_the_end_nobody_is_waited_for_who_needs_what_vanished(
     mend.for_destroy(recorder.stack, deployed(), there)
     assert forgotten(recorder) == {"realm", "keycloak", "bucket"}
     assert daemon.calls() == []
+
+
+def test_before_the_end_it_does_not_matter_that_nobody_holds_files_any_more(recorder: Recorder, daemon: FakeDocker):
+    """Their volumes are the running container's as well."""
+    mend.for_destroy(recorder.stack, deployed(), everything(deployed(), "container mlflow-files"))
+    assert (recorder.imported, daemon.calls()) == ([], [])
 
 
 def test_what_needs_a_server_that_vanished_is_deleted_without_it(recorder: Recorder, daemon: FakeDocker):

@@ -60,7 +60,7 @@ def test_an_interrupted_creation_is_forgotten_with_what_it_left_in_docker(progra
     programs("docker", f'echo "$@" >> {tmp_path}/docker-calls')
     repaired = repair.without_pending(PENDING)
     assert repaired and repaired["deployment"] == {**PENDING["deployment"], "pending_operations": []}
-    assert (tmp_path / "docker-calls").read_text() == "rm --force dev-gateway\n"
+    assert (tmp_path / "docker-calls").read_text() == "rm --force --volumes dev-gateway\n"
 
 
 def test_a_state_without_pending_operations_is_not_touched():
