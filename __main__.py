@@ -9,7 +9,7 @@ from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
 from components.identity import Identity, IdentityArgs
 from components.images import Images
-from components.network import Network
+from components.network import Networks
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.tracking import BACKCHANNEL_LOGOUT, Tracking, TrackingArgs, address
 
@@ -21,12 +21,12 @@ tracking_url, keycloak_url = settings.url(ports.mlflow), settings.url(ports.keyc
 s3_url, console_url = settings.url(ports.s3), settings.url(ports.console)
 
 images = Images("images", settings.images)
-network = Network("network", settings.prefix, settings.keep_data)
+networks = Networks("network", settings.prefix, settings.keep_data)
 
 database = Database(
     "postgres",
     DatabaseArgs(
-        network=network,
+        network=networks.joining("database"),
         image=images.postgres,
         admin_port=ports.admin_postgres,
         databases=["keycloak", "mlflow", "mlflow_auth"],
@@ -36,7 +36,7 @@ database = Database(
 identity = Identity(
     "keycloak",
     IdentityArgs(
-        network=network,
+        network=networks.joining("front", "database"),
         image=images.keycloak,
         database=database.connections["keycloak"],
         admin_port=ports.admin_keycloak,
@@ -55,7 +55,7 @@ identity = Identity(
 object_store = ObjectStore(
     "minio",
     ObjectStoreArgs(
-        network=network,
+        network=networks.joining("front"),
         image=images.minio,
         admin_port=ports.admin_minio,
         console_url=console_url,
@@ -74,7 +74,7 @@ object_store = ObjectStore(
 tracking = Tracking(
     TRACKING,
     TrackingArgs(
-        network=network,
+        network=networks.joining("front", "database"),
         image=images.mlflow,
         records=database.connections["mlflow"],
         permissions=database.connections["mlflow_auth"],
@@ -99,7 +99,7 @@ tracking = Tracking(
 Gateway(
     "gateway",
     GatewayArgs(
-        network=network,
+        network=networks.joining("front"),
         image=images.nginx,
         listen=settings.listen,
         tracking=tracking.host,

@@ -79,6 +79,9 @@ class Database(pulumi.ComponentResource):
                 # Over TCP: while the entrypoint initialises the data, the server listens on its socket alone.
                 healthcheck=["CMD", "pg_isready", "--quiet", "--host=127.0.0.1", "--username=postgres"],
                 memory_mb=args.memory_mb,
+                memory_folders={"/tmp": 16, "/var/run/postgresql": 1},
+                # The entrypoint is root, takes over the volume and becomes the server's user for good.
+                capabilities=["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"],
                 start_seconds=60,
                 interval="1s",
             ),

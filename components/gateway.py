@@ -175,6 +175,7 @@ class Gateway(pulumi.ComponentResource):
                 ],
                 healthcheck=["CMD", "curl", "-fsS", f"http://{_HEALTH}/"],
                 memory_mb=args.memory_mb,
+                memory_folders={"/tmp": 16},
                 start_seconds=60,
                 interval="1s",
             ),

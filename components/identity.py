@@ -110,6 +110,8 @@ class Identity(pulumi.ComponentResource):
                 ports=[docker.ContainerPortArgs(internal=_HTTP, external=args.admin_port, ip="127.0.0.1")],
                 healthcheck=["CMD", "bash", "-c", _ADMIN_API_ANSWERS],
                 memory_mb=args.memory_mb,
+                memory_folders={"/tmp": 64, "/opt/keycloak/data": 32},
+                disk_folders=["/opt/keycloak/lib/quarkus"],  # the upstream image builds itself there at its first start
                 start_seconds=300,
             ),
             ResourceOptions(parent=self),

@@ -91,6 +91,7 @@ class ObjectStore(pulumi.ComponentResource):
                 command=["server", *self._drives(args), "--address", f":{_S3}", "--console-address", f":{_CONSOLE}"],
                 envs=[
                     f"MINIO_CONFIG_ENV_FILE={_SECRETS_FILE}",
+                    "HOME=/tmp",  # of whichever user: a folder for certificates is made there
                     f"MINIO_REGION={args.region}",
                     f"MINIO_BROWSER_REDIRECT_URL={args.console_url}",
                     f"MINIO_BROWSER_SESSION_DURATION={args.console_seconds}s",
@@ -102,6 +103,9 @@ class ObjectStore(pulumi.ComponentResource):
                 # Not /minio/health/ready, which answers before the drives are up.
                 healthcheck=["CMD", "curl", "-fsS", f"http://127.0.0.1:{_S3}/minio/health/cluster"],
                 memory_mb=args.memory_mb,
+                memory_folders={"/tmp": 16},
+                # Root in the upstream image, which may have to write to volumes that our own began as another user.
+                capabilities=["DAC_OVERRIDE"],
                 alias=self._name,
                 interval="1s",
             ),

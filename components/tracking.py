@@ -85,6 +85,7 @@ class Tracking(pulumi.ComponentResource):
                 },
                 healthcheck=["CMD", "python", "-c", _HEALTHY],
                 memory_mb=args.memory_mb,
+                disk_folders=["/tmp"],  # what a browser asks for passes through it whole, of any size
             ),
             ResourceOptions(parent=self),
         )

@@ -58,6 +58,16 @@ class Graph:
     def container(self, name: str) -> Resource:
         return self.the(":Container", name)
 
+    @property
+    def services(self) -> list[Resource]:
+        """The containers that run."""
+        return [container for container in self.of(":Container") if container.inputs["mustRun"]]
+
+    @property
+    def holders(self) -> list[Resource]:
+        """The containers that never run, and hold files for those that do."""
+        return [container for container in self.of(":Container") if not container.inputs["mustRun"]]
+
     def before(self, resource: Resource) -> set[Resource]:
         """Everything that the engine makes before it starts with this one, at whatever distance."""
         by_urn = {other.urn: other for other in self.resources}
@@ -68,8 +78,8 @@ class Graph:
             waiting = {urn for known in waiting & by_urn.keys() for urn in by_urn[known].needs} - found
         return {by_urn[urn] for urn in found & by_urn.keys()}
 
-    def upload(self, container: str, path: str) -> str:
-        uploads = self.container(container).inputs["uploads"]
+    def upload(self, service: str, path: str) -> str:
+        uploads = self.container(f"{service}-files").inputs["uploads"]
         return next(upload["content"] for upload in uploads if upload["file"] == path)
 
 

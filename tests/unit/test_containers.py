@@ -1,12 +1,25 @@
 """What holds for every container of the platform, whatever runs in it."""
 
 import re
+from typing import Any
 
 import pytest
 
 from .graph import Graph, Resource
 
 NAMES = ["gateway", "keycloak", "minio-1", "mlflow", "postgres"]
+CAPABILITIES = {
+    "minio-1": ["CAP_DAC_OVERRIDE"],
+    "postgres": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
+}
+# Where each writes, besides to its data: in memory, and on disk.
+WRITTEN: dict[str, tuple[set[str], set[str]]] = {
+    "gateway": ({"/tmp"}, set()),
+    "keycloak": ({"/tmp", "/opt/keycloak/data"}, {"/opt/keycloak/lib/quarkus"}),
+    "minio-1": ({"/tmp"}, set()),
+    "mlflow": (set(), {"/tmp"}),
+    "postgres": ({"/tmp", "/var/run/postgresql"}, set()),
+}
 
 
 @pytest.fixture(params=NAMES)
@@ -15,7 +28,7 @@ def container(request: pytest.FixtureRequest, dev: Graph) -> Resource:
 
 
 def test_these_are_all_the_containers(dev: Graph):
-    assert sorted(container.name for container in dev.of(":Container")) == NAMES
+    assert sorted(container.name for container in dev.services) == NAMES
 
 
 def test_it_counts_as_made_once_its_healthcheck_passes(container: Resource):
@@ -45,13 +58,44 @@ def test_its_log_is_rotated(container: Resource):
     assert container.inputs["logOpts"].keys() == {"max-size", "max-file"}
 
 
-def test_it_gains_no_privileges_and_loses_some(container: Resource):
+def test_it_gains_no_privileges_and_loses_all_but_what_it_names(container: Resource):
     assert container.inputs["securityOpts"] == ["no-new-privileges"]
     capabilities = container.inputs["capabilities"]
-    assert "CAP_NET_RAW" in capabilities["drops"]
-    assert all(name.startswith("CAP_") for names in capabilities.values() for name in names)
+    assert capabilities["drops"] == ["ALL"]  # written as Docker shows it, or every refresh differs
+    assert capabilities.get("adds", []) == CAPABILITIES.get(container.name, [])
     assert not container.inputs.get("privileged")
     assert container.inputs.get("user") != "root"
+
+
+def test_its_root_is_read_only_and_what_it_writes_in_memory_has_a_limit(container: Resource):
+    assert container.inputs["readOnly"]
+    folders = container.inputs.get("tmpfs", {})
+    sizes = [int(options.removeprefix("size=").partition("m,mode=1777")[0]) for options in folders.values()]
+    assert sum(sizes) < container.inputs["memory"] / 8  # which it counts against
+    assert folders.keys() == WRITTEN[container.name][0]
+    unnamed = {volume["containerPath"] for volume in container.inputs["volumes"] if not named(volume)}
+    assert unnamed == WRITTEN[container.name][1]
+
+
+def test_a_container_that_never_runs_holds_its_files(container: Resource, dev: Graph):
+    """Docker takes no file into a read-only root; and in volumes without a name nothing outlives the container."""
+    holder = dev.container(f"{container.name}-files").inputs
+    assert (holder["start"], holder["mustRun"], holder["networkMode"]) == (False, False, "none")
+    assert holder["image"] == container.inputs["image"]
+    folders = {volume["containerPath"] for volume in holder["volumes"]}
+    assert {file["file"].rpartition("/")[0] for file in holder["uploads"]} == folders
+    assert not [volume for volume in holder["volumes"] if named(volume)]
+    assert "uploads" not in container.inputs
+
+
+def test_its_files_are_read_only_and_new_ones_are_a_new_container(container: Resource, dev: Graph):
+    borrowed = [volume["fromContainer"] for volume in container.inputs["volumes"] if "fromContainer" in volume]
+    assert borrowed == [f"{container.name}-files-id:ro"]
+    assert dev.container(f"{container.name}-files") in dev.before(container)
+
+
+def test_nothing_else_holds_files(dev: Graph):
+    assert sorted(holder.name for holder in dev.holders) == [f"{name}-files" for name in NAMES]
 
 
 def test_it_sees_nothing_of_the_host(container: Resource):
@@ -60,17 +104,32 @@ def test_it_sees_nothing_of_the_host(container: Resource):
     assert not container.inputs.keys() & {"pidMode", "ipcMode", "devices", "mounts", "hosts"}
 
 
+def named(volume: dict[str, Any]) -> bool:
+    return bool(volume.keys() & {"volumeName", "fromContainer"})
+
+
 def test_it_is_named_after_the_stack_and_labelled(container: Resource):
     labels = {label["label"]: label["value"] for label in container.inputs["labels"]}
     assert container.inputs["name"] == f"mlflow-dev-{container.name}"
     assert labels == {"mlflow-platform.stack": "dev", "mlflow-platform.prefix": "mlflow-dev"}
 
 
-def test_it_is_found_by_its_name_on_the_stacks_own_network_alone(container: Resource):
-    (network,) = container.inputs["networksAdvanced"]
-    assert network["name"] == "mlflow-dev"
-    assert container.name in network["aliases"]
+def test_it_is_found_by_its_name_on_each_of_its_networks_and_they_are_the_stacks_own(container: Resource):
+    networks = container.inputs["networksAdvanced"]
+    assert {network["name"] for network in networks} <= {"mlflow-dev", "mlflow-dev-database"}
+    assert all(container.name in network["aliases"] for network in networks)
     assert container.inputs["hostname"] == container.name
+
+
+def test_postgresql_is_on_a_network_with_those_who_keep_their_records_there_and_on_no_other(dev: Graph):
+    on = {name: {network["name"] for network in dev.container(name).inputs["networksAdvanced"]} for name in NAMES}
+    assert {name for name in NAMES if "mlflow-dev-database" in on[name]} == {"postgres", "keycloak", "mlflow"}
+    assert {name for name in NAMES if "mlflow-dev" in on[name]} == {"gateway", "keycloak", "minio-1", "mlflow"}
+
+
+def test_the_first_network_keeps_its_name_so_that_a_stack_that_has_only_that_keeps_it(dev: Graph):
+    (front,) = (network for network in dev.of("network:Network") if network.inputs["name"] == "mlflow-dev")
+    assert front.urn.endswith("::mlflow-platform:index:Network$docker:index/network:Network::network")
 
 
 def test_it_runs_the_very_image_that_was_built(container: Resource, dev: Graph):

@@ -64,7 +64,7 @@ def test_minio_starts_once_the_realm_gives_complete_tokens(cluster: Graph, numbe
 
 
 def test_the_nodes_of_a_cluster_start_together_for_none_is_healthy_alone(cluster: Graph):
-    nodes = {node for node in cluster.of(":Container") if node.name.startswith("minio-")}
+    nodes = {node for node in cluster.services if node.name.startswith("minio-")}
     assert len(nodes) == 4
     assert all(not nodes & cluster.before(node) for node in nodes)
 
