@@ -5,6 +5,7 @@ from pulumi import Output
 
 from components import settings as stack
 from components import teams
+from components.certificates import Certificates, CertificatesArgs
 from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
 from components.identity import Identity, IdentityArgs
@@ -13,14 +14,12 @@ from components.network import Networks
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.tracking import BACKCHANNEL_LOGOUT, Tracking, TrackingArgs, address
 
-TRACKING = "mlflow"  # Keycloak is told its address before it is there
+TRACKING, GATEWAY = "mlflow", "gateway"  # others are told their addresses before they are there
 
 settings = stack.load()
-ports = settings.ports
-tracking_url, keycloak_url = settings.url(ports.mlflow), settings.url(ports.keycloak)
-s3_url, console_url = settings.url(ports.s3), settings.url(ports.console)
+ports, sites, tls = settings.ports, settings.sites, settings.tls
 
-images = Images("images", settings.images)
+images = Images("images", settings.images, acme=isinstance(tls, stack.Acme))
 networks = Networks("network", settings.prefix, settings.keep_data)
 
 database = Database(
@@ -40,10 +39,10 @@ identity = Identity(
         image=images.keycloak,
         database=database.connections["keycloak"],
         admin_port=ports.admin_keycloak,
-        public_url=keycloak_url,
+        public_url=sites.login.url,
         admin_url=settings.keycloak_admin_url,
-        tracking_url=tracking_url,
-        console_url=console_url,
+        tracking_url=sites.mlflow.url,
+        console_url=sites.console.url,
         backchannel_logout_url=f"http://{address(TRACKING)}{BACKCHANNEL_LOGOUT}",
         groups=teams.groups(settings),
         dev_users=settings.dev_users,
@@ -58,7 +57,7 @@ object_store = ObjectStore(
         network=networks.joining("front"),
         image=images.minio,
         admin_port=ports.admin_minio,
-        console_url=console_url,
+        console_url=sites.console.url,
         console_seconds=settings.lifetimes.longest_storage,
         issuer_backchannel_url=identity.backchannel_url,
         issuer=identity,
@@ -82,8 +81,8 @@ tracking = Tracking(
         bucket=settings.storage.bucket,
         region=settings.storage.region,
         object_store_url=f"http://{object_store.s3}",
-        public_url=tracking_url,
-        public_object_store_url=s3_url,
+        public_url=sites.mlflow.url,
+        public_object_store_url=sites.s3.url,
         issuer=identity.issuer,
         issuer_backchannel_url=identity.backchannel_url,
         login_client_id=identity.login_client_id,
@@ -96,31 +95,41 @@ tracking = Tracking(
     ),
 )
 
+certificates = None
+if isinstance(tls, stack.ByTheGateway):
+    certificates = Certificates(
+        "certificates",
+        CertificatesArgs(
+            network=networks.joining("certificates"), images=images, tls=tls, hosts=sites.hosts, gateway=GATEWAY
+        ),
+    )
+    if certificates.authority:
+        pulumi.export("ca_certificate", certificates.authority)
+
 Gateway(
-    "gateway",
+    GATEWAY,
     GatewayArgs(
-        network=networks.joining("front"),
+        network=networks.joining("front", *(["certificates"] if certificates else [])),
         image=images.nginx,
         listen=settings.listen,
+        sites=sites,
+        http_port=ports.http,
+        proxy=tls if isinstance(tls, stack.Proxy) else None,
+        certificates=certificates,
         tracking=tracking.host,
-        tracking_port=ports.mlflow,
-        tracking_url=tracking_url,
         tracking_closed=BACKCHANNEL_LOGOUT,
         identity=identity.host,
-        identity_port=ports.keycloak,
         identity_realm=identity.realm,
         identity_administration=settings.keycloak_admin == "public",
         s3=object_store.s3,
-        s3_port=ports.s3,
         consoles=object_store.consoles,
-        console_port=ports.console,
     ),
 )
 
-pulumi.export("mlflow_tracking_uri", tracking_url)
-pulumi.export("s3_endpoint_url", s3_url)
-pulumi.export("minio_console_url", console_url)
-pulumi.export("keycloak_url", keycloak_url)
+pulumi.export("mlflow_tracking_uri", sites.mlflow.url)
+pulumi.export("s3_endpoint_url", sites.s3.url)
+pulumi.export("minio_console_url", sites.console.url)
+pulumi.export("keycloak_url", sites.login.url)
 pulumi.export("keycloak_admin_url", f"{settings.keycloak_admin_url}/admin/")
 pulumi.export("oidc_issuer_url", identity.issuer)
 pulumi.export("client_id", identity.login_client_id)
@@ -129,8 +138,8 @@ pulumi.export("s3_region", settings.storage.region)
 pulumi.export(
     "client_env",
     {
-        "MLFLOW_TRACKING_URI": tracking_url,
-        "MLFLOW_S3_ENDPOINT_URL": s3_url,
+        "MLFLOW_TRACKING_URI": sites.mlflow.url,
+        "MLFLOW_S3_ENDPOINT_URL": sites.s3.url,
         "AWS_DEFAULT_REGION": settings.storage.region,
     },
 )

@@ -8,7 +8,10 @@ import pulumi_docker as docker
 from pulumi import Input, ResourceOptions
 
 from components import login_door, s3_door
+from components.certificates import Certificates
+from components.doors import CERTIFICATES, IN_USE, Doors
 from components.network import Network, ServiceArgs
+from components.settings import Proxy, Sites
 
 _HEALTH = "127.0.0.1:8000"
 
@@ -50,7 +53,7 @@ http {{
     }}
 
     # Whether a page of another origin asks: browsers say so with all but what is typed in, followed or shown.
-    map "$scheme://$http_host=$http_origin" $foreign {{
+    map "{scheme}://$http_host=$http_origin" $foreign {{
         default       1;
         "~=$"         0;
         "~^(.+)=\\1$" 0;
@@ -64,17 +67,17 @@ http {{
     proxy_http_version 1.1;
     proxy_buffering off;
     proxy_request_buffering off;
-    proxy_connect_timeout 10s;
+    proxy_connect_timeout 3s;  # then the next server of several is asked; one that was sent anything is the last
     proxy_read_timeout 1h;
     proxy_send_timeout 1h;
     client_body_timeout 1h;
     send_timeout 1h;
 
-    # What the client says of itself is overwritten: there is no proxy in front of this one.
+    # What the client says of itself is overwritten.
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Host $http_host;
-    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Proto {scheme};
     proxy_set_header X-Forwarded-Port "";
     proxy_set_header X-Forwarded-Prefix "";
     proxy_set_header X-Forwarded-Scheme "";
@@ -84,9 +87,12 @@ http {{
     proxy_set_header Upgrade $upgrade;
     proxy_set_header Connection $connection_upgrade;
 {dropped_headers}
+    # It holds for all ports of a host: where it is right, the gateway says so itself, and Keycloak says it everywhere.
+    proxy_hide_header Strict-Transport-Security;
     proxy_headers_hash_max_size 2048;  # for so many names
     proxy_headers_hash_bucket_size 128;
 
+{doors}
 {s3_rules}
     server {{
         listen {health};
@@ -96,12 +102,6 @@ http {{
 
 {sites}
 }}
-"""
-
-_SITE = """\
-    server {{
-        listen {port};
-{locations}    }}
 """
 
 _ALL = """\
@@ -125,6 +125,11 @@ _OWN_PAGES_ONLY = """\
         }}
 """
 
+# MinIO does not know that browsers come by https.
+_SECURE_COOKIES = """\
+        proxy_cookie_flags ~ secure;
+"""
+
 # MinIO's console keeps a websocket to one server: the same client always gets the same one.
 _STICKY = """\
     split_clients $remote_addr $console {{
@@ -133,45 +138,61 @@ _STICKY = """\
 """
 
 
+# A certificate of the same key is taken up by itself; of another, when NGINX has read which key it is.
+_WATCHING = f"""\
+loaded=$(cat {IN_USE})
+while sleep 2; do
+    now=$(cat {IN_USE}) && [ "$now" != "$loaded" ] && nginx -s reload && loaded=$now
+done &
+exec nginx -g 'daemon off;'
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GatewayArgs:
-    """What a Gateway needs: for every service its host and port on the network, and the public host port for it."""
+    """What a Gateway needs: every service's host and port on the network, and how the public reaches it."""
 
     network: Network
     image: Input[str]
     listen: str  # the host's address that the public ports are opened on
+    sites: Sites
+    http_port: int  # of the host, where the sites share ports
+    proxy: Proxy | None  # who ends TLS, where neither the gateway does nor nobody
+    certificates: Certificates | None  # with which the gateway ends TLS
     tracking: str
-    tracking_port: int
-    tracking_url: str  # the public one
     tracking_closed: str  # a path there that only the platform's network may use
     identity: str
-    identity_port: int
     identity_realm: str  # whose logins pass
     identity_administration: bool  # whether that passes, too
     s3: str
-    s3_port: int
     consoles: Sequence[str]  # one per MinIO server
-    console_port: int
     memory_mb: int = 256
 
 
 class Gateway(pulumi.ComponentResource):
     """Everything public comes in here, and is passed on as it flows; nothing else listens but on loopback.
 
-    It waits for nothing: what is behind it is looked up at each request.
+    It waits for no service: what is behind it is looked up at each request.
     """
 
     def __init__(self, name: str, args: GatewayArgs, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:Gateway", name, None, opts)
-        public = {5000: args.tracking_port, 8080: args.identity_port, 9000: args.s3_port, 9001: args.console_port}
+        doors = Doors(
+            sites=args.sites,
+            proxy=args.proxy,
+            certificates=args.certificates is not None,
+            http_port=args.http_port,
+        )
         args.network.service(
             name,
             ServiceArgs(
                 image=args.image,
-                files={"/etc/nginx/nginx.conf": self._configuration(args)},
+                command=["sh", "-c", _WATCHING] if args.certificates else None,
+                files={"/etc/nginx/nginx.conf": self._configuration(args, doors)},
+                shared={CERTIFICATES: args.certificates.volume} if args.certificates else {},
                 ports=[
                     docker.ContainerPortArgs(internal=inside, external=outside, ip=args.listen)
-                    for inside, outside in public.items()
+                    for inside, outside in doors.published.items()
                 ],
                 healthcheck=["CMD", "curl", "-fsS", f"http://{_HEALTH}/"],
                 memory_mb=args.memory_mb,
@@ -179,31 +200,31 @@ class Gateway(pulumi.ComponentResource):
                 start_seconds=60,
                 interval="1s",
             ),
-            ResourceOptions(parent=self),
+            ResourceOptions(parent=self, depends_on=[args.certificates] if args.certificates else None),
         )
         self.register_outputs({})
 
-    def _configuration(self, args: GatewayArgs) -> str:
+    def _configuration(self, args: GatewayArgs, doors: Doors) -> str:
         logins = login_door.locations(
-            args.identity, args.identity_realm, args.tracking_url, args.identity_administration
+            args.identity, args.identity_realm, args.sites.mlflow.url, args.identity_administration
         )
-        sites = [
-            _site(5000, _CLOSED.format(path=args.tracking_closed), _ALL.format(upstream=args.tracking)),
-            _site(8080, logins),
-            _site(9000, s3_door.locations(args.s3), _ALL.format(upstream=args.s3)),
-            _STICKY.format(shares=_shares(args.consoles)),
-            _site(9001, _OWN_PAGES_ONLY.format(), _ALL.format(upstream="$console")),
-        ]
+        secure = _SECURE_COOKIES if args.sites.console.scheme == "https" else ""
+        servers = doors.servers(
+            {
+                "mlflow": _CLOSED.format(path=args.tracking_closed) + _ALL.format(upstream=args.tracking),
+                "login": logins,
+                "s3": s3_door.locations(args.s3) + _ALL.format(upstream=args.s3),
+                "console": secure + _OWN_PAGES_ONLY.format() + _ALL.format(upstream="$console"),
+            }
+        )
         return _CONFIGURATION.format(
             health=_HEALTH,
+            scheme=doors.scheme,
             dropped_headers=s3_door.dropped_headers(),
+            doors=doors.common(),
             s3_rules=s3_door.rules(),
-            sites="\n".join(sites),
+            sites=_STICKY.format(shares=_shares(args.consoles)) + servers,
         )
-
-
-def _site(port: int, *locations: str) -> str:
-    return _SITE.format(port=port, locations="".join(locations))
 
 
 def _shares(servers: Sequence[str]) -> str:

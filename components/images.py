@@ -33,6 +33,7 @@ PINS = {
     "minio": Pin("docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z", "images/minio", "2026-02-12"),
     "nginx": Pin("docker.io/nginxinc/nginx-unprivileged:1.30", "images/nginx", "1.26"),
     "mlflow": Pin(None, "plugin", "3.17.2"),
+    "certbot": Pin("docker.io/certbot/certbot:v5.8.0", "images/certificates", "4.0"),
 }
 
 
@@ -44,13 +45,18 @@ class Images(pulumi.ComponentResource):
     minio: Output[str]
     nginx: Output[str]
     mlflow: Output[str]
+    certbot: Output[str]
+    """Only where certificates come by ACME."""
 
-    def __init__(self, name: str, source: Literal["registry", "local"], opts: ResourceOptions | None = None):
+    def __init__(
+        self, name: str, source: Literal["registry", "local"], *, acme: bool, opts: ResourceOptions | None = None
+    ):
         super().__init__("mlflow-platform:index:Images", name, None, opts)
-        for image, pin in PINS.items():
+        wanted = {image: pin for image, pin in PINS.items() if acme or image != "certbot"}
+        for image, pin in wanted.items():
             made_of = pin.upstream if source == "registry" else None
             setattr(self, image, self._pulled(image, made_of) if made_of else self._built(image, pin, BASE[source]))
-        self.register_outputs({image: getattr(self, image) for image in PINS})
+        self.register_outputs({image: getattr(self, image) for image in wanted})
 
     def _pulled(self, name: str, upstream: str) -> Output[str]:
         image = docker.RemoteImage(name, name=upstream, keep_locally=True, opts=ResourceOptions(parent=self))

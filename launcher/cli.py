@@ -5,13 +5,31 @@ import json
 import os
 import re
 import shlex
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from launcher import browser, engines, images, inventory, leftovers, mend, ports, prepare, probe, status, summary, venv
+from launcher import (
+    browser,
+    engines,
+    images,
+    inventory,
+    leftovers,
+    mend,
+    ports,
+    prepare,
+    probe,
+    served,
+    status,
+    summary,
+    venv,
+)
 from launcher.console import Failure, done, duration, only_work, say, table
+from launcher.doors import Doors
 from launcher.paths import Paths
 from launcher.state import State, on_disk
 
@@ -106,9 +124,24 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
     stack.up()
     state = stack.state(secrets=True)
     probe.until_all_answer(stack.name, state)
+    if trouble := served.trouble(state):
+        say(f" ! {trouble.message}")
     done(f"up after {duration(time.monotonic() - started)}")
-    print(summary.of(stack.name, state.outputs))
+    print(summary.of(stack.name, state.outputs, _unknown_names(state)))
     return 0
+
+
+def _unknown_names(state: State) -> list[str]:
+    """Of the sites, those that this machine's programs do not find here, though they are names of this machine."""
+    names = (urlsplit(url).hostname or "" for url in Doors(state).urls)
+    return sorted({name for name in names if name.endswith(".localhost") and not _resolves(name)})
+
+
+def _resolves(name: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(name, None))
+    except OSError:
+        return False
 
 
 def preview(paths: Paths, options: argparse.Namespace) -> int:
@@ -140,7 +173,25 @@ def show_status(paths: Paths, options: argparse.Namespace) -> int:
     if not state:
         say(f" ! this checkout has no state of stack {options.stack}; this is what Docker has under its name")
     print(table([("PART", "STATE", "HEALTH", "SINCE"), *((p.name, p.state, p.health, p.since) for p in found)]))
-    return 0 if all(part.well for part in found) else 1
+    well = _show_certificates(paths, state) if state else True
+    return 0 if well and all(part.well for part in found) else 1
+
+
+def _show_certificates(paths: Paths, state: State) -> bool:
+    """Prints what the sites serve, where they have https here; whether all of it is well."""
+    now = datetime.now(UTC)
+    found = served.certificates(state, paths.python, now)
+    if not found:
+        return True
+    rows = [
+        (c.site, c.wrong or "well", c.left(now), f"{c.until:%Y-%m-%d %H:%M} UTC" if c.until else "-", c.issuer)
+        for c in found
+    ]
+    print()
+    print(table([("CERTIFICATE OF", "STATE", "LEFT", "UNTIL", "ISSUER"), *rows]))
+    if trouble := served.trouble(state):
+        say(f" ! {trouble.message}")
+    return not any(certificate.wrong for certificate in found) and not (trouble and trouble.red)
 
 
 def _known(paths: Paths, options: argparse.Namespace) -> State | None:

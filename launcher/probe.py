@@ -3,24 +3,22 @@
 import json
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPException
 from typing import Any
 
 from launcher import inventory
 from launcher.console import Failure, done, duration, say
+from launcher.doors import Doors
 from launcher.state import Made, State
 
 _WITHIN = 60.0  # seconds, for what has just been started
 _ANSWER = 5.0
 _PAUSE = 1.0
 _MLFLOW = "mlflow"  # the container's resource in the program
-# Names are looked up here; no proxy of the environment stands between, and a redirect is an answer.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,10 @@ def until_all_answer(stack: str, state: State, within: float = _WITHIN) -> None:
                 say(f"   waiting for an answer of {', '.join(question.what for question, _ in wrong)} ...")
                 waiting = True
             time.sleep(_PAUSE)
-    done("MLflow, Keycloak, S3 and MinIO's console answer; MLflow reaches its databases, bucket and Keycloak's keys")
+    if others := [url for url in Doors(state).urls if Doors(state).elsewhere(url)]:
+        say(f" ! {', '.join(others)} were not asked: a load balancer answers there (tls: proxy)")
+    answer = "" if others else "MLflow, Keycloak, S3 and MinIO's console answer; "
+    done(f"{answer}MLflow reaches its databases, bucket and Keycloak's keys")
 
 
 def _sentence(stack: str, state: State, question: Question, reason: str, within: float) -> str:
@@ -63,24 +64,25 @@ def _sentence(stack: str, state: State, question: Question, reason: str, within:
 
 def _questions(state: State) -> Iterator[Question]:
     out, containers = state.outputs, [made for made in state.made if made.kind == "container"]
+    http = partial(_answer, Doors(state))
     yield Question("every container", lambda: _unwell(containers), "")
     if url := out.get("mlflow_tracking_uri"):
-        yield Question(f"MLflow ({url})", lambda: _http(f"{url}/health", lambda status, body: status == 200), _MLFLOW)
+        yield Question(f"MLflow ({url})", lambda: http(f"{url}/health", lambda status, body: status == 200), _MLFLOW)
     if issuer := out.get("oidc_issuer_url"):
         config = f"{issuer}/.well-known/openid-configuration"
         yield Question(
             f"Keycloak ({out.get('keycloak_url')})",
-            lambda: _http(config, lambda status, body: json.loads(body)["issuer"] == issuer),
+            lambda: http(config, lambda status, body: json.loads(body)["issuer"] == issuer),
             "keycloak",
         )
     if s3 := out.get("s3_endpoint_url"):
         bucket = f"{s3}/{out.get('artifact_bucket')}/"
-        yield Question(f"S3 ({s3})", lambda: _http(bucket, lambda status, body: b"AccessDenied" in body), "minio-1")
+        yield Question(f"S3 ({s3})", lambda: http(bucket, lambda status, body: b"AccessDenied" in body), "minio-1")
     if console := out.get("minio_console_url"):
         login = f"{console}/api/v1/login"
         yield Question(
             f"MinIO's console ({console})",
-            lambda: _http(
+            lambda: http(
                 login, lambda status, body: bool(json.loads(body)["redirectRules"]), "offers no login by Keycloak"
             ),
             "minio-1",
@@ -89,18 +91,16 @@ def _questions(state: State) -> Iterator[Question]:
         yield Question("MLflow's databases, bucket and keys", partial(_inside, mlflow), _MLFLOW)
 
 
-def _http(
-    url: str, right: Callable[[int, bytes], bool], otherwise: str = "answers otherwise than it should"
+def _answer(
+    doors: Doors, url: str, right: Callable[[int, bytes], bool], otherwise: str = "answers otherwise than it should"
 ) -> str | None:
-    """What is wrong with the answer to a GET of somebody who is not logged in."""
+    """What is wrong with the answer to a GET of somebody who is not logged in, where it is ours to give."""
+    if doors.elsewhere(url):
+        return None
     try:
-        try:
-            with _direct.open(url, timeout=_ANSWER) as response:
-                status, body = response.status, response.read()
-        except urllib.error.HTTPError as refusal:
-            status, body = refusal.code, refusal.read()
-    except (OSError, ValueError) as error:  # URLError is an OSError; ValueError is no HTTP
-        return f"{url} does not answer ({getattr(error, 'reason', None) or error})"
+        status, body = doors.get(url, _ANSWER)
+    except (OSError, HTTPException) as error:
+        return f"{url} does not answer ({error or type(error).__name__})"
     try:
         return None if right(status, body) else f"{url} {otherwise} (status {status})"
     except (ValueError, LookupError, TypeError):

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import Ports
+from components.settings.sites import Domains
 from components.settings.teams import BucketAccess, ServiceClient, Team
+from components.settings.tls import Acme, Files, NoTls, Proxy, SelfSigned
 from components.settings.tree import Settings, Storage, Tracking
 from components.settings.values import Strict
 
@@ -82,10 +84,14 @@ def _is_name_branch(location: tuple[int | str, ...]) -> bool:
 
 def _place(project: str, location: tuple[int | str, ...], origins: Mapping[str, str]) -> str:
     # A union's branch names are pydantic's, not the user's.
-    parts = [str(part) for part in location if not str(part).startswith(("literal[", "BucketAccess"))]
+    parts = [str(part) for part in _without_mode(location) if not str(part).startswith(("literal[", "BucketAccess"))]
     path = ".".join(parts)
     origin = f" ({origins[path]})" if path in origins else ""
     return f"{project}:{path}{origin}" if parts else project
+
+
+def _without_mode(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    return (*location[:1], *location[2:]) if location[:1] == ("tls",) else location
 
 
 def _complaint(problem: Any) -> str:
@@ -96,6 +102,8 @@ def _complaint(problem: Any) -> str:
             return "missing"
         case "value_error":
             return str(problem["ctx"]["error"])
+        case "union_tag_invalid" | "union_tag_not_found":
+            return f"needs a mode ({', '.join(MODES)}), but it is {problem['input']!r}"
         case "model_type":
             return f"needs a mapping (of {_keys(problem['loc'])}), but it is {problem['input']!r}"
         case _:
@@ -104,10 +112,18 @@ def _complaint(problem: Any) -> str:
 
 _NODES: dict[str, type[Strict]] = {
     "ports": Ports,
+    "domains": Domains,
     "storage": Storage,
     "tracking": Tracking,
     "lifetimes": Lifetimes,
     "service_clients": ServiceClient,
+}
+MODES: dict[str, type[Strict]] = {
+    "none": NoTls,
+    "self_signed": SelfSigned,
+    "files": Files,
+    "acme": Acme,
+    "proxy": Proxy,
 }
 
 
@@ -116,6 +132,8 @@ def _keys(location: tuple[int | str, ...]) -> str:
     model: type[Strict] = Settings
     if location and location[0] == "teams":
         model = BucketAccess if "BucketAccess" in location else Team
+    elif location and location[0] == "tls":
+        model = MODES[str(location[1])]
     elif location:
         model = _NODES[str(location[0])]
     return ", ".join(sorted(model.model_fields))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components.settings.reading import MODES
 from components.settings.teams import BucketAccess, ServiceClient, Team
 from components.settings.tree import Settings
 from components.settings.values import Strict
@@ -24,6 +25,14 @@ from `docs/settings.schema.json`: the first line of `Pulumi.dev.yaml` is how.
 
 This page is made from `components/settings/`, by `python -m components.settings.reference`.
 """
+_FORMATS = {
+    "email": "an e-mail address",
+    "hostname": "a domain name",
+    "ipv4": "an IPv4 address",
+    "path": "a file",
+    "subnet": "an IPv4 network",
+    "uri": "an address that begins with `https://`",
+}
 _FROM_ELSEWHERE = ("prefix", "images")  # their defaults are no part of the tree
 
 
@@ -31,6 +40,7 @@ def page() -> str:
     """The page, as Markdown."""
     nodes = [("", Settings), *_nodes(Settings), ("teams.<name>", Team), ("teams.<name>.storage", BucketAccess)]
     nodes.append(("service_clients.<name>", ServiceClient))
+    nodes += [(f"tls` with mode `{mode}", node) for mode, node in MODES.items()]
     return "\n".join([_HEAD, *(_table(place, node) for place, node in nodes)])
 
 
@@ -79,8 +89,10 @@ def _row(key: str, value: dict[str, Any], required: bool) -> str:
 
 def _allowed(value: dict[str, Any]) -> str:
     match value:
+        case {"anyOf": [*choices]} if all("$ref" in choice for choice in choices[1:]):
+            return f"{_allowed(choices[0])}, or a mapping, see below"
         case {"anyOf": choices}:
-            return ", or ".join(_allowed(choice) for choice in choices)
+            return ", or ".join(_allowed(choice) for choice in choices if choice != {"type": "null"})
         case {"enum": names}:
             return ", ".join(_code(name) for name in names)
         case {"const": name}:
@@ -91,18 +103,18 @@ def _allowed(value: dict[str, Any]) -> str:
             return f"list of: {_allowed(item)}"
         case {"patternProperties": _}:
             return "mapping of names, see below"
+        case {"format": format}:
+            return _FORMATS[format]
         case {"pattern": pattern}:
             return _code(pattern.replace("|", "\\|"))
         case {"type": "boolean"}:
             return "`true`, `false`"
-        case {"$ref": _}:
-            return "a mapping, see below"
         case _:
-            return "an IPv4 address"
+            return "a mapping, see below"
 
 
 def _code(value: Any) -> str:
-    if value in ([], {}):
+    if value in ([], {}, None):
         return "none"
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 

@@ -5,9 +5,11 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.settings.lifetimes import Lifetimes
-from components.settings.ports import Ports
+from components.settings.ports import BY_SITE, SHARED, Ports
+from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_private
 from components.settings.teams import ServiceClient, Team
-from components.settings.values import Address, Bucket, ClientName, HostName, Slug, Strict, Username
+from components.settings.tls import Acme, NoTls, Proxy, Tls
+from components.settings.values import Address, Bucket, ClientName, DomainName, HostName, Slug, Strict, Username
 
 SERVICE_ACCOUNT = "service-account-"
 """What Keycloak puts before a client's name to name the client's own user."""
@@ -49,7 +51,12 @@ class Settings(Strict):
     service_clients: dict[ClientName, ServiceClient] = {}
     """Programs that log in by themselves, by name; `./platform outputs --show-secrets` has their secrets."""
     host: HostName = "localhost"
-    """The name by which browsers and clients find the platform."""
+    """The name by which browsers and clients find a platform without domains, at a port for each site."""
+    domain: DomainName | None = None
+    """The domain below which the sites have names of their own: `mlflow.`, `login.`, `s3.` and `console.`"""
+    domains: Domains = Domains()
+    tls: Tls = NoTls(mode="none")
+    """Who ends TLS, and with which certificate: one of the modes below, by its name where it needs nothing else."""
     listen: Address = "127.0.0.1"
     """The address of this machine on which the public ports open; `0.0.0.0` for all of them."""
     ports: Ports = Ports()
@@ -85,13 +92,66 @@ class Settings(Strict):
             raise ValueError(f"dev_users has {taken[0]}; names that begin with {SERVICE_ACCOUNT} are service clients'")
         return self
 
-    def url(self, port: int) -> str:
-        """Where a user's browser or client finds what listens on this public port."""
-        return f"http://{self.host}:{port}"
+    @model_validator(mode="after")
+    def _sites_have_names(self) -> Self:
+        given = {name: getattr(self.domains, name) for name in NAMES if getattr(self.domains, name)}
+        if self.domain is None and given and (missing := [name for name in NAMES if name not in given]):
+            raise ValueError(
+                f"domains lacks {', '.join(missing)}; name all four sites, or a domain that they are below"
+            )
+        if not self.with_domains:
+            if isinstance(self.tls, (Acme, Proxy)):
+                raise ValueError(f"tls is {self.tls.mode}, which needs domains of the sites' own; set domain")
+            return self
+        for key in {"host"} & self.model_fields_set:
+            raise ValueError(f"{key} is for a stack without domains, and this one has some; remove one of the two")
+        if unused := sorted(set(BY_SITE.values()) & self.ports.model_fields_set):
+            raise ValueError(
+                f"ports.{unused[0]} is for a stack without domains; this one has ports.http and ports.https"
+            )
+        hosts = [self._host(name) for name in NAMES]
+        if twice := next((host for host in hosts if hosts.count(host) > 1), None):
+            raise ValueError(f"two of the domains are {twice}; each site needs a name of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _ports_once(self) -> Self:
+        if twice := self.ports.used_twice(BY_SITE.values() if self.with_domains else SHARED):
+            raise ValueError(f"ports: {twice}")
+        return self
+
+    @model_validator(mode="after")
+    def _passwords_are_not_sent_in_the_clear(self) -> Self:
+        if isinstance(self.tls, NoTls) and (public := next((h for h in self.sites.hosts if not is_private(h)), None)):
+            raise ValueError(
+                f"tls is none, but {public} may be reached from anywhere, and over http everybody on the way reads "
+                f"passwords and tokens; set tls to self_signed, files, acme or proxy, or use a name of this machine "
+                "or of a private network (localhost, 10.0.0.5, mlflow.internal)"
+            )
+        return self
+
+    @property
+    def with_domains(self) -> bool:
+        """Whether each site has a name of its own."""
+        return self.domain is not None or self.domains != Domains()
+
+    @property
+    def sites(self) -> Sites:
+        """Where browsers and clients find what is public. All public addresses come from here."""
+        return Sites(**{name: self._site(name) for name in NAMES}, named=self.with_domains)
+
+    def _site(self, name: Name) -> Site:
+        scheme = "http" if isinstance(self.tls, NoTls) else "https"
+        port = scheme if self.with_domains else BY_SITE[name]
+        return Site(scheme, self._host(name), getattr(self.ports, port))
+
+    def _host(self, name: Name) -> str:
+        host = getattr(self.domains, name) or f"{name}.{self.domain}" if self.with_domains else self.host
+        return host.lower()
 
     @property
     def keycloak_admin_url(self) -> str:
         """Where an administrator's browser finds Keycloak, on this machine or at the end of an SSH tunnel to it."""
         if self.keycloak_admin == "public":
-            return self.url(self.ports.keycloak)
+            return self.sites.login.url
         return f"http://localhost:{self.ports.admin_keycloak}"

@@ -1,9 +1,13 @@
 """What single values may be, and what every node of the tree has in common."""
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = rf"^({_LABEL}\.)*[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?$"  # an address is none
 
 # What the realm has already: the platform's clients and Keycloak's.
 _CLIENTS = frozenset({"mlflow", "mlflow-client", "minio"}) | {
@@ -21,6 +25,22 @@ def _address(value: str) -> str:
         return str(IPv4Address(value))
     except ValueError:
         raise ValueError(f"needs an IPv4 address of this machine, or 0.0.0.0, but it is {value!r}") from None
+
+
+def _subnet(value: str) -> str:
+    try:
+        return str(IPv4Network(value))
+    except ValueError:
+        raise ValueError(
+            f"needs an IPv4 address or a network such as 10.0.8.0/24, without bits beyond the mask, but it is {value!r}"
+        ) from None
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.fragment or parts.query:
+        raise ValueError(f"needs an address that begins with https://, but it is {value!r}")
+    return value
 
 
 def _storage_seconds(value: Any) -> int | None:
@@ -47,6 +67,17 @@ def _new_client(value: str) -> str:
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 Username = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+DomainName = Annotated[
+    str, Field(pattern=_DOMAIN, max_length=240, json_schema_extra={"format": "hostname"})
+]  # names of sites are made with it
+Email = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$", json_schema_extra={"format": "email"})
+]
+File = Annotated[str, Field(min_length=1, json_schema_extra={"format": "path"})]
+Subnet = Annotated[str, Field(json_schema_extra={"format": "subnet"}), AfterValidator(_subnet)]
+WebAddress = Annotated[
+    str, Field(json_schema_extra={"format": "uri", "pattern": "^https://"}), AfterValidator(_web_address)
+]
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"), AfterValidator(_bucket)]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9!_.()-][A-Za-z0-9!_.()/-]*/$")]  # no wildcards, no policy variables
 ClientName = Annotated[Slug, AfterValidator(_new_client)]
@@ -54,7 +85,7 @@ StorageSeconds = Annotated[
     int | None,
     PlainValidator(_storage_seconds, json_schema_input_type=Annotated[int, Field(ge=900, le=43200)] | Literal["token"]),
 ]  # 900 is the least that STS takes
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, Field(json_schema_extra={"format": "ipv4"}), AfterValidator(_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -4,7 +4,6 @@ import io
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 from typing import Any
 
 import docker
@@ -23,8 +22,7 @@ def running(
     }
     container = docker.from_env().containers.create(image, command, **options)
     try:
-        for path, content in files.items():
-            container.put_archive(str(PurePosixPath(path).parent), _tar(PurePosixPath(path).name, content))
+        container.put_archive("/", archive(files))
         container.start()
         container.reload()
         yield int(container.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"][0]["HostPort"])
@@ -32,10 +30,12 @@ def running(
         container.remove(force=True, v=True)
 
 
-def _tar(name: str, content: str) -> bytes:
+def archive(files: Mapping[str, str]) -> bytes:
+    """Files for `put_archive`, which makes their folders."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content.encode())
-        archive.addfile(entry, io.BytesIO(content.encode()))
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size = len(content.encode())
+            tar.addfile(entry, io.BytesIO(content.encode()))
     return buffer.getvalue()

@@ -24,11 +24,14 @@ class _Mirror(BaseHTTPRequestHandler):
         body = json.dumps({"path": self.path, "headers": {key.lower(): value for key, value in self.headers.items()}})
         self.send_response(200)
         self.send_header("Location", LONG)
+        self.send_header("X-Of-The-Mirror", "seen")
+        self.send_header("Set-Cookie", "token=x; Path=/")
+        self.send_header("Strict-Transport-Security", "max-age=1; includeSubDomains")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
 
-    do_POST = do_GET
+    do_POST = do_PUT = do_DELETE = do_HEAD = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing."""

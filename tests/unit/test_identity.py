@@ -8,7 +8,7 @@ from .graph import DEV, PROJECT, Graph, declare
 @pytest.fixture(scope="module")
 def public() -> Graph:
     """Administered at the public address."""
-    return declare({**DEV, f"{PROJECT}:keycloak_admin": "public", f"{PROJECT}:host": "ml.example.com"})
+    return declare({**DEV, f"{PROJECT}:keycloak_admin": "public", f"{PROJECT}:host": "ml.internal"})
 
 
 def options(graph: Graph) -> dict[str, str]:
@@ -21,7 +21,7 @@ def realms_address(graph: Graph) -> str:
 
 
 def test_users_know_keycloak_by_one_address(dev: Graph, public: Graph):
-    for graph, url in ((dev, "http://localhost:8080"), (public, "http://ml.example.com:8080")):
+    for graph, url in ((dev, "http://localhost:8080"), (public, "http://ml.internal:8080")):
         assert realms_address(graph) == graph.outputs["keycloak_url"] == url
         assert graph.outputs["oidc_issuer_url"] == f"{url}/realms/mlflow"
 
@@ -35,7 +35,7 @@ def test_administrators_log_in_on_loopback(dev: Graph):
 
 
 def test_administrators_log_in_at_the_public_address_where_a_stack_says_so(public: Graph):
-    url = "http://ml.example.com:8080"
+    url = "http://ml.internal:8080"
     assert options(public)["hostname"] == options(public)["hostname-admin"] == url
     assert public.outputs["keycloak_admin_url"] == f"{url}/admin/"
 

@@ -49,8 +49,8 @@ def test_every_wrong_key_is_named_at_once():
     assert [f"{PROJECT}:{key}: " in message for key in ("prefx", "ports.s3", "teams")] == [True] * 3
 
 
-def test_the_file_with_every_key_has_every_key():
-    given = stack_file(CASES / "good" / "all-keys.yaml")
+def test_the_files_with_every_key_have_every_key():
+    given = [key for path in (CASES / "good").glob("all-keys*.yaml") for key in stack_file(path)]
     assert {key.removeprefix(f"{PROJECT}:") for key in given} == set(Settings.model_fields)
 
 

@@ -15,17 +15,28 @@ from .test_settings import cases
 # What one key means for another, names that are taken, and addresses: the program alone knows.
 PROGRAM_ALONE = {
     "access-token-outlives-an-idle-session",
+    "acme-without-domain",
     "bucket-is-minios-own",
     "dev-user-is-a-service-client",
+    "domain-and-a-sites-port",
+    "domain-and-host",
+    "domains-lack-some",
+    "domains-lead-to-one-name",
     "duplicate-port",
     "listen-is-a-name",
     "member-nobody-knows",
     "member-with-no-dev-users",
     "prefix-newline",  # editors' regular expressions do see it; only Python's `$` passes a newline at the end
+    "proxy-network-with-host-bits",
+    "proxy-without-domain",
+    "public-address-without-tls",
+    "public-domain-without-tls",
+    "public-host-without-tls",
     "service-client-is-keycloaks",
     "service-client-is-mlflows",
     "service-client-of-no-team",
     "session-idle-longer-than-the-session",
+    "shared-ports-are-one",
 }
 
 

@@ -1,0 +1,83 @@
+"""The stack's public addresses as this machine reaches them: by ports that are published here, whatever DNS says."""
+
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+from launcher.state import State
+
+_PORTS = {"http": 80, "https": 443}
+_URLS = ("mlflow_tracking_uri", "keycloak_url", "s3_endpoint_url", "minio_console_url")
+
+
+@dataclass(frozen=True)
+class Doors:
+    """The sites of a stack, asked whether they answer; no secret is sent, and no certificate believed."""
+
+    state: State
+
+    @cached_property
+    def published(self) -> Mapping[int, str]:
+        """The address for each port of this machine that leads to a container."""
+        found = (resource.get("inputs", {}).get("ports") or [] for resource in self.state.resources)
+        return {
+            port["external"]: "127.0.0.1" if port.get("ip", "0.0.0.0") == "0.0.0.0" else port["ip"]
+            for ports in found
+            for port in ports
+            if isinstance(port, dict) and "external" in port
+        }
+
+    @property
+    def urls(self) -> list[str]:
+        """Of all sites."""
+        return [self.state.outputs[name] for name in _URLS if name in self.state.outputs]
+
+    def elsewhere(self, url: str) -> bool:
+        """Whether it leads to somebody else's load balancer, of which this machine knows nothing."""
+        return bool(self.published) and urlsplit(url).scheme == "https" and _port(url) not in self.published
+
+    def get(self, url: str, timeout: float) -> tuple[int, bytes]:
+        """Status and body of the answer to somebody who is not logged in; a redirect is an answer.
+
+        Raises OSError and HTTPException where there is none.
+        """
+        parts = urlsplit(url)
+        connection = HTTPConnection(self._address(url), _port(url), timeout=timeout)
+        try:
+            connection.connect()
+            if parts.scheme == "https":
+                connection.sock = _any_certificate().wrap_socket(connection.sock, server_hostname=parts.hostname)
+            path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+            connection.request("GET", path, headers={"Host": parts.netloc})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def certificate(self, url: str, timeout: float) -> str:
+        """What is served there (PEM). OSError where nothing is."""
+        at = (self._address(url), _port(url))
+        with (
+            socket.create_connection(at, timeout=timeout) as plain,
+            _any_certificate().wrap_socket(plain, server_hostname=urlsplit(url).hostname) as secure,
+        ):
+            return ssl.DER_cert_to_PEM_cert(secure.getpeercert(binary_form=True) or b"")
+
+    def _address(self, url: str) -> str:
+        return self.published.get(_port(url)) or urlsplit(url).hostname or ""
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or _PORTS[parts.scheme]
+
+
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

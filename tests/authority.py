@@ -1,0 +1,84 @@
+"""Certificates that a test makes for itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+LIFE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def key_pem(self) -> str:
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def authority(name: str = "authority of a test", issuer: Pair | None = None) -> Pair:
+    """One that signs others; by itself unless there is an issuer."""
+    return _signed(name, ec.generate_private_key(ec.SECP256R1()), issuer, [], datetime.now(UTC), LIFE, ca=True)
+
+
+def leaf(
+    issuer: Pair,
+    hosts: Sequence[str],
+    *,
+    since: datetime | None = None,
+    life: timedelta = LIFE,
+    key: ec.EllipticCurvePrivateKey | None = None,
+) -> Pair:
+    """For a server of these names and addresses."""
+    made = key or ec.generate_private_key(ec.SECP256R1())
+    return _signed(hosts[0], made, issuer, hosts, since or datetime.now(UTC), life, ca=False)
+
+
+def _signed(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: Pair | None,
+    hosts: Sequence[str],
+    since: datetime,
+    life: timedelta,
+    *,
+    ca: bool,
+) -> Pair:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    signer = issuer.key if issuer else key
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(since - timedelta(minutes=1))  # clocks of two containers differ
+        .not_valid_after(since + life)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    )
+    if hosts:
+        names = x509.SubjectAlternativeName([_general(host) for host in hosts])
+        builder = builder.add_extension(names, critical=False)
+    return Pair(builder.sign(signer, hashes.SHA256()), key)
+
+
+def _general(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(IPv4Address(host))
+    except ValueError:
+        return x509.DNSName(host)
