@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from mlflow_platform.client import sessions, storage
+from mlflow_platform.client import discovery, sessions, storage
 from mlflow_platform.client.login import log_in
 from mlflow_platform.client.store import LoginFile
 
+from tests.client import tls
 from tests.client.double import Double
 
 settings.register_profile("client", deadline=None)  # other tests may be busy on the same machine
@@ -21,7 +23,8 @@ settings.load_profile("client")
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing of whoever runs the tests is seen or touched."""
     for name in list(os.environ):
-        if name.startswith(("AWS_", "MLFLOW_")) or name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+        certificates = name.startswith("SSL_CERT_") or name.endswith("_CA_BUNDLE")
+        if certificates or name.startswith(("AWS_", "MLFLOW_")) or name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -78,5 +81,45 @@ def age(file: LoginFile, seconds: float) -> None:
 def _nobody_remembers() -> Iterator[None]:
     """What this process keeps by address: the next test's double may get the port of this one's."""
     yield
-    for kept in (sessions._login_session, sessions._service_session, storage._platform, storage._s3):
+    for kept in (
+        sessions._login_session,
+        sessions._service_session,
+        storage._platform,
+        storage._s3,
+        discovery.check_certificate,
+    ):
         kept.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def own_authority() -> tls.Certificate:
+    """A platform's own, which no machine trusts by itself."""
+    return tls.authority()
+
+
+@pytest.fixture
+def ca_file(home: Path, own_authority: tls.Certificate) -> str:
+    (home / "ca.pem").write_text(own_authority.pem)
+    return str(home / "ca.pem")
+
+
+@pytest.fixture
+def secure(home: Path, own_authority: tls.Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
+    """The double at https, with a certificate of its own authority."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    double = Double(tls=tls.certificate(own_authority).context())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", double.url)
+    yield double
+    with suppress(OSError):  # a test may have stopped it
+        double.stop()
+
+
+@pytest.fixture
+def securely(secure: Double, ca_file: str, monkeypatch: pytest.MonkeyPatch) -> LoginFile:
+    """A login there, whose --ca-file is gone since."""
+    with monkeypatch.context() as patch:
+        patch.setattr("time.sleep", lambda seconds: None)
+        log_in(secure.url, "device", offline=False, ca_file=ca_file)
+    Path(ca_file).unlink()
+    secure.requests.clear()
+    return LoginFile(secure.url)

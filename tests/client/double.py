@@ -2,18 +2,22 @@
 
 import base64
 import hashlib
+import io
 import json
 import secrets
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tests.client.tls import WebServer
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,13 @@ class Double:
     token_changes: dict[str, Any] = field(default_factory=dict)
     nonce: str = ""  # another than was asked for
     redirect_to: str = ""  # where MLflow's API sends its callers
+    moved_to: str = ""  # where everything sends its callers, for good
     accepts: Callable[[str], bool] = lambda authorization: True  # whom MLflow's API lets in
     sts_error: str = ""
     takes: Callable[[str], bool] = lambda path: True  # what S3 lets be written
     client_secret: str = "service-secret"
+    tls: ssl.SSLContext | None = None  # without it there is no https; a new one is for new connections
+    run: dict[str, Any] = field(default_factory=dict)  # what MLflow says of each run
     requests: list[Request] = field(default_factory=list)
     handed_out: set[str] = field(default_factory=set)  # everything secret
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -56,7 +63,7 @@ class Double:
         self._refresh_tokens: set[str] = set()
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
-        self._port = 0
+        self.port = 0
         self.start()
 
     def start(self) -> None:
@@ -74,8 +81,10 @@ class Double:
                 super().finish()
 
             def _handle(self) -> None:
-                length = int(self.headers.get("content-length") or 0)
-                body = self.rfile.read(length)
+                chunked = self.headers.get("transfer-encoding") == "chunked"
+                body = _chunks(self.rfile) if chunked else self.rfile.read(int(self.headers.get("content-length") or 0))
+                if self.headers.get("content-encoding") == "aws-chunked":  # over https, with a checksum behind it
+                    body = _chunks(io.BytesIO(body))
                 status, headers, content = double._answer(self.command, self.path, dict(self.headers), body)
                 self.send_response(status)
                 for name, value in headers.items():
@@ -89,8 +98,8 @@ class Double:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_port
+        self._server = WebServer(self.port, Handler, lambda: double.tls)
+        self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
@@ -103,7 +112,7 @@ class Double:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"https://localhost:{self.port}" if self.tls else f"http://127.0.0.1:{self.port}"
 
     @property
     def issuer(self) -> str:
@@ -128,6 +137,8 @@ class Double:
         self.requests.append(Request(method, path, headers, form, body))
         if self.down:
             return 503, {}, b"<html>down</html>"
+        if self.moved_to:
+            return 308, {"location": f"{self.moved_to}{path}"}, b""
         url = urlsplit(path)
         if url.path == "/.well-known/mlflow-platform":
             return _json(200, self._platform())
@@ -138,7 +149,7 @@ class Double:
                 return _json(401, {"error_code": "UNAUTHENTICATED"})
             if self.redirect_to:
                 return 307, {"location": f"{self.redirect_to}{path}"}, b""
-            return _json(200, {"run": {"info": {}, "data": {}}, "metrics": []})
+            return _json(200, {"run": {"info": self.run, "data": {}}, "metrics": []})
         return self._sts(form) if "Action" in form else self._s3(method, url.path, headers, body)
 
     def _platform(self) -> dict[str, Any]:
@@ -259,9 +270,22 @@ class Double:
                 return 403, {}, b""
             self.objects[path] = body
             return 200, {"etag": '"1"'}, b""
+        if path == "/mlflow":
+            return 200, {"content-type": "text/xml"}, b"<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>"
         if path not in self.objects:
             return 404, {}, b""
         return 200, {"etag": '"1"'}, self.objects[path]
+
+
+def _chunks(stream: io.BufferedIOBase) -> bytes:
+    """The content of chunks, up to the empty one and what follows it as headers."""
+    content = b""
+    while size := int(stream.readline().partition(b";")[0], 16):
+        content += stream.read(size)
+        stream.readline()
+    while stream.readline().strip():
+        pass
+    return content
 
 
 def _json(status: int, document: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:

@@ -140,9 +140,8 @@ def _client(
             **options,
         ),
     )
-    client.meta.events.register_first(
-        "needs-retry", partial(_end_at_an_untrusted, origin(normalized(platform.s3_endpoint)))
-    )
+    server = origin(normalized(platform.s3_endpoint))
+    client.meta.events.register_first("needs-retry", partial(_end_at_an_untrusted, server))
     return client
 
 
