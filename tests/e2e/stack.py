@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from pulumi import automation
 from pulumi.automation.events import EngineEvent
 
-from launcher.state import State
+from launcher.state import FILES_LABEL, State
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "mlflow-platform"
@@ -151,9 +151,18 @@ class Stack:
         return [file for file in self.backend.rglob("*") if file.is_file()]
 
     def containers(self) -> list[Container]:
-        """In the order of their names, stopped ones too."""
+        """Those that run, or did before they stopped, in the order of their names."""
+        return [container for container in self.all_containers() if FILES_LABEL not in container.labels]
+
+    def all_containers(self) -> list[Container]:
+        """Also those that never run, and hold the others' files."""
         listed = docker.from_env().containers.list(all=True, filters={"label": f"mlflow-platform.stack={self.name}"})
         return sorted(listed, key=lambda container: str(container.name))
+
+    def volumes(self) -> frozenset[str]:
+        """All that containers have mounted, those without a name of their own, too."""
+        mounts = [mount for container in self.all_containers() for mount in container.attrs["Mounts"]]
+        return frozenset(mount["Name"] for mount in mounts if mount["Type"] == "volume")
 
     def container(self, service: str) -> Container:
         return docker.from_env().containers.get(f"mlflow-{self.name}-{service}")
@@ -170,8 +179,8 @@ class Stack:
         """Removes what destroy left behind, and says what that was."""
         host = docker.from_env()
         label = {"label": f"mlflow-platform.stack={self.name}"}
-        left = [f"container {container.name}" for container in self.containers()]
-        for container in self.containers():
+        left = [f"container {container.name}" for container in self.all_containers()]
+        for container in self.all_containers():
             container.remove(force=True, v=True)
         for kind, listed in (
             ("network", host.networks.list(filters=label)),

@@ -33,7 +33,7 @@ def shown(secrets: dict[str, str], texts: Iterable[tuple[str, str]]) -> list[str
 
 
 def test_docker_inspect_shows_no_secret(platform: Platform, secrets: dict[str, str]):
-    containers = platform.stack.containers()
+    containers = platform.stack.all_containers()
     assert shown(secrets, ((str(it.name), json.dumps(it.attrs)) for it in containers)) == []
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import httpx
 import pytest
 
@@ -110,8 +111,10 @@ def test_a_stack_comes_up_again_after_its_end_from_the_images_that_were_built(ha
     """How long that takes, bench/up.py measures; what could make it long is an image that is built once more."""
     with brought_up(tmp_path) as stack:
         built = [container.attrs["Image"] for container in stack.containers()]
+        volumes = stack.volumes()
         stack.destroy()
         assert stack.clear() == []
+        assert len(volumes) > 10 and not volumes & {volume.name for volume in docker.from_env().volumes.list()}
         stack.up()
         assert [container.attrs["Image"] for container in stack.containers()] == built
         platform = Platform(stack, stack.outputs())

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 def there(stack: Stack) -> dict[str, str]:
     """Every container, network and volume of the stack, with what shows that it is still the same."""
     host, label = docker.from_env(), {"label": f"mlflow-platform.stack={stack.name}"}
-    containers = {f"container {c.name}": f"{c.id} {c.status}" for c in stack.containers()}
+    containers = {f"container {c.name}": f"{c.id} {c.status}" for c in stack.all_containers()}
     networks = {f"network {found.name}": str(found.id) for found in host.networks.list(filters=label)}
     volumes = {f"volume {found.name}": found.attrs["CreatedAt"] for found in host.volumes.list(filters=label)}
     return {**containers, **networks, **volumes}
@@ -31,7 +31,7 @@ def states(shown: subprocess.CompletedProcess[str], stack: Stack) -> dict[str, s
 
 def test_up_makes_what_vanished_starts_what_stopped_and_status_tells_both(platform: Platform):
     stack = platform.stack
-    stack.container("mlflow").remove(force=True)
+    stack.container("mlflow").remove(force=True, v=True)
     stack.container("minio-1").stop(timeout=20)
     before = stack.platform("status")
     assert before.returncode == 1
