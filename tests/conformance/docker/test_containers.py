@@ -63,18 +63,68 @@ def test_the_volumes_without_a_name_go_with_their_container(plugin: Plugin, pref
         made = plugin.create(CONTAINER, started(prefix, volumes=[{"containerPath": "/data"}], **inputs))
         return made, plugin.client.inspect_container(made.id)["Mounts"][0]["Name"]
 
-    def present(volume: str) -> bool:
-        return any(found["Name"] == volume for found in plugin.client.volumes()["Volumes"] or [])
-
     made, volume = unnamed()
-    assert present(volume)
+    assert volume in present(plugin)
     plugin.delete(made)
-    assert not present(volume)
+    assert volume not in present(plugin)
 
     made, volume = unnamed(removeVolumes=False)
     plugin.delete(made)
-    assert present(volume), "they are kept where the program says so"
+    assert volume in present(plugin), "they are kept where the program says so"
     plugin.client.remove_volume(volume)
+
+
+def test_a_read_only_root_takes_no_upload_and_borrows_files_from_a_container_that_never_runs(
+    plugin: Plugin, prefix: str
+):
+    """As with the official plugin, which uploads to `/` whatever the path: Docker looks at that alone."""
+    upload = {"file": "/run/secrets/word", "content": "sesame"}
+    folder = {"containerPath": "/run/secrets"}
+    with pytest.raises(Refused, match="container rootfs is marked read-only"):
+        plugin.create(CONTAINER, started(prefix, readOnly=True, uploads=[upload], volumes=[folder]))
+
+    never = {"start": False, "networkMode": "none"}
+    held = container(prefix, name=f"{prefix}-files", uploads=[upload], volumes=[folder], **never)
+    holder = plugin.create(CONTAINER, held)
+    inputs = started(
+        prefix,
+        command=["sh", "-c", "cat /run/secrets/word; echo > /run/secrets/word; echo > /word; exec sleep 600"],
+        readOnly=True,
+        capabilities={"drops": ["ALL"], "adds": ["CAP_CHOWN"]},
+        tmpfs={"/tmp": "size=1m,mode=1777"},
+        volumes=[{"fromContainer": f"{holder.id}:ro"}, {"containerPath": "/scratch"}],
+    )
+    made = plugin.create(CONTAINER, inputs)
+    said = plugin.client.logs(made.id).decode()
+    assert "sesame" in said and said.count("Read-only file system") == 2
+    for resource, wanted in ((holder, held), (made, inputs)):
+        refreshed = plugin.refresh(resource)
+        assert refreshed is not None and plugin.diff(refreshed, wanted).kind == "none"
+    assert plugin.diff(made, {**inputs, "readOnly": False}).kind == "replace (delete first)"
+
+    volumes = {mount["Name"] for mount in plugin.client.inspect_container(made.id)["Mounts"] if mount.get("Name")}
+    assert len(volumes) == 2
+    plugin.delete(made)
+    assert len(volumes & present(plugin)) == 1, "the holder's own is still lent"
+    plugin.delete(holder)
+    assert not volumes & present(plugin)
+
+
+def present(plugin: Plugin) -> set[str]:
+    return {found["Name"] for found in plugin.client.volumes()["Volumes"] or []}
+
+
+def test_a_container_is_on_several_networks_under_a_name_in_each(plugin: Plugin, prefix: str):
+    names = [plugin.create(NETWORK, {"name": f"{prefix}-{which}"}).outputs["name"] for which in ("front", "database")]
+    inputs = started(prefix, networksAdvanced=[{"name": name, "aliases": ["app"]} for name in names])
+    made = plugin.create(CONTAINER, inputs)
+    joined = plugin.client.inspect_container(made.id)["NetworkSettings"]["Networks"]
+    assert joined.keys() == set(names) and all("app" in endpoint["Aliases"] for endpoint in joined.values())
+    refreshed = plugin.refresh(made)
+    assert refreshed is not None
+    turned = {**inputs, "networksAdvanced": inputs["networksAdvanced"][::-1]}
+    assert plugin.diff(refreshed, inputs).kind == plugin.diff(refreshed, turned).kind == "none"
+    plugin.delete(made)
 
 
 def test_limits_and_restart_policy_reach_the_running_container(plugin: Plugin, prefix: str):
