@@ -86,7 +86,7 @@ def _nobody_remembers() -> Iterator[None]:
         sessions._service_session,
         storage._platform,
         storage._s3,
-        discovery.check_certificate,
+        discovery.check_server,
     ):
         kept.cache_clear()
 

@@ -240,6 +240,19 @@ def test_an_old_login_at_http_is_told_so_by_a_training(
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", platform.url)
     platform.moved_to = secure.url
+    for _ in range(2):
+        with pytest.raises(MlflowException, match=f"This platform is at {secure.url}"):
+            http_request(get_default_host_creds(platform.url), "/api/2.0/mlflow/runs/create", "POST", json={})
+    assert {request.path for request in platform.requests} == {"/.well-known/mlflow-platform"}
+    assert secure.requests == []
+
+
+def test_a_platform_that_moves_during_a_training_is_not_followed(
+    platform: Double, logged_in: LoginFile, secure: Double, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", platform.url)
+    http_request(get_default_host_creds(platform.url), "/api/2.0/mlflow/runs/get", "GET")
+    platform.moved_to = secure.url
     with pytest.raises(MlflowException, match=f"This platform is at {secure.url}"):
         http_request(get_default_host_creds(platform.url), "/api/2.0/mlflow/runs/create", "POST", json={})
     assert secure.requests == []

@@ -68,14 +68,15 @@ def moved(tracking_uri: str, target: str) -> Redirected:
 
 
 @lru_cache
-def check_certificate(tracking_uri: str) -> None:
-    """Raises Untrusted where the tracking server does not prove who it is; it is asked once per process.
+def check_server(tracking_uri: str) -> None:
+    """Raises Untrusted or Redirected where a token is not to be sent; the tracking server is asked once per process.
 
-    MLflow itself repeats a request for minutes that fails so, and then shows what four libraries say about it.
+    MLflow itself repeats for minutes what fails by a certificate, and then shows what four libraries say about it; and
+    a platform that has moved from http to https would get one more token in the clear.
     """
     try:
         platform(tracking_uri)
-    except Untrusted:
+    except (Untrusted, Redirected):
         raise
     except ClientError:
         pass  # MLflow will see it for itself, and may wait for the server

@@ -118,10 +118,10 @@ class _Bearer(AuthBase):
         if not self._server or not is_within(request.url or "", self._server):
             return None
         session = session_at(self._server)
-        if session and self._verified and self._server.startswith("https:"):
+        if session and (self._verified or self._server.startswith("http:")):
             from mlflow_platform.client import discovery
 
-            discovery.check_certificate(self._server)
+            discovery.check_server(self._server)
         return session.access_token() if session else None
 
 
