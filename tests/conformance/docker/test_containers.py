@@ -78,7 +78,7 @@ def test_a_read_only_root_takes_no_upload_and_borrows_files_from_a_container_tha
     plugin: Plugin, prefix: str
 ):
     """As with the official plugin, which uploads to `/` whatever the path: Docker looks at that alone."""
-    upload = {"file": "/run/secrets/word", "content": "sesame"}
+    upload = {"file": "/run/secrets/word", "content": "sesame\n"}
     folder = {"containerPath": "/run/secrets"}
     with pytest.raises(Refused, match="container rootfs is marked read-only"):
         plugin.create(CONTAINER, started(prefix, readOnly=True, uploads=[upload], volumes=[folder]))
