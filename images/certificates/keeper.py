@@ -10,8 +10,7 @@ certbot speaks ACME; when to ask, and what to do meanwhile, is decided here, bec
 Let's Encrypt allows 5 failed validations per name and hour (one more each 12 min) and 5 certificates for the same names
 in 7 days (one more each 34 h): https://letsencrypt.org/docs/rate-limits/, as of June 2025. With the first retry after
 5 min, then doubled, an hour sees 4 attempts; a success is never asked for again before it is due.
-
-All times are seconds, as of the epoch where they are points in time. Needs certbot and openssl on PATH.
+Times are seconds, those in time since the epoch. Needs certbot and openssl on PATH.
 """
 
 import json
@@ -84,18 +83,17 @@ class Certificate:
     def read(cls, path: Path) -> Self | None:
         """None where there is no certificate that could be read."""
         _, text = _run("openssl", "x509", "-in", path, "-noout", "-startdate", "-enddate", "-ext", "subjectAltName")
-        starts, ends = (re.search(rf"^{name}=(.+)$", text, re.MULTILINE) for name in ("notBefore", "notAfter"))
-        if not starts or not ends:
-            return None
-        names = frozenset(re.findall(r"DNS:([^,\s]+)", text))
-        return cls(ssl.cert_time_to_seconds(starts[1]), ssl.cert_time_to_seconds(ends[1]), names)
+        dates = re.search(r"^notBefore=(.+)\nnotAfter=(.+)$", text, re.MULTILINE)
+        starts, ends = map(ssl.cert_time_to_seconds, dates.groups()) if dates else (0, 0)
+        return cls(starts, ends, frozenset(re.findall(r"DNS:([^,\s]+)", text))) if dates else None
 
     @property
     def due(self) -> float:
         return self.ends - (self.ends - self.starts) * DUE_BELOW
 
-    def is_valid_for(self, domains: Sequence[str]) -> bool:
-        return self.domains.issuperset(domains) and time.time() < self.ends
+    @property
+    def ended(self) -> bool:
+        return time.time() >= self.ends
 
 
 class Keeper:
@@ -119,13 +117,15 @@ class Keeper:
     def serve(self) -> None:
         """Sees that NGINX has something: the ACME server's certificate, or what was there before, or a placeholder."""
         live, served = Certificate.read(CHAIN), self._certificate_served()
+        self._undeployed = None
         try:
-            if live and (live.ends > time.time() or not served):
+            if live and not (live.ended and served):
                 self._deploy(CHAIN, KEY)
-            elif not served or not (live or served.is_valid_for(self._settings.domains)):
+            elif not served or (not live and (served.ended or not served.domains.issuperset(self._settings.domains))):
                 self._deploy_placeholder()
         except OSError as error:
-            self._remember(replace(self._state, error=f"NGINX could not be given a certificate: {error}"))
+            self._undeployed = f"NGINX could not be given a certificate: {error}."
+            print(self._undeployed, flush=True)
         self._write_status()
 
     def attempt(self) -> None:
@@ -140,9 +140,9 @@ class Keeper:
         if held != before:
             print(f"The ACME server has issued a certificate for {self._names}.", flush=True)
         self.serve()
-        if self._state.error or not held:
-            at = _iso(self._state.next_attempt)
-            print(f"{self._state.error} What is served goes on; the next attempt is not before {at}.", flush=True)
+        problem = self._state.error or self._undeployed
+        if problem or not held:
+            print(f"{problem} What is served goes on; the next attempt is in {retry:.0f} s.", flush=True)
             return
         # At no time that all installations share, and not after the certificate has become due.
         check = time.time() + self._settings.check_seconds * random.uniform(0.5, 1)
@@ -165,21 +165,19 @@ class Keeper:
     def _ask(self) -> str | None:
         """Runs certbot; the reason, as a sentence, if there is no good certificate after it."""
         noted = self._noted()
-        if not noted:
-            self._clear_half_made()
+        if not noted:  # killed in its first run, certbot would trip over what it left, or begin a second name beside it
+            for folder in ("renewal", "live", "archive"):
+                for path in (CERTBOT / folder).glob(f"{NAME}*"):
+                    path.unlink() if path.is_file() else shutil.rmtree(path)
         options = ["--keep-until-expiring" if self._is_good() else "--force-renewal"]
         options += ["--new-key"] if noted and noted["key_type"] != self._settings.key_type else []
-        try:
-            code, output = self._run_certbot(options)
-        except TimeoutExpired:
-            return f"No certificate for {self._names}: certbot did not end within {LONGEST_RUN} s."
+        code, output = self._run_certbot(options)
         if code:
             if re.search(r"Account \S+ not found", output):  # the server was made anew: register again
                 shutil.rmtree(CERTBOT / "accounts", ignore_errors=True)
             return f"No certificate for {self._names}: {reason(output)}."
-        if not self._is_good():
-            return f"The certificate for {self._names} that certbot got is not a good one; is the clock right?"
-        return None
+        not_good = f"The certificate for {self._names} that certbot got is not a good one; is the clock right?"
+        return None if self._is_good() else not_good
 
     def _run_certbot(self, options: Sequence[str]) -> tuple[int, str]:
         settings, authority = self._settings, HERE / "directory-ca.pem"
@@ -211,12 +209,6 @@ class Keeper:
     def _is_good(self) -> bool:
         held = self._asked_for()
         return bool(held and held.starts <= time.time() < held.due)
-
-    def _clear_half_made(self) -> None:
-        """certbot, killed in its first run, would trip over what it left, or begin a second name beside it."""
-        for kind in ("renewal", "live", "archive"):
-            for path in (CERTBOT / kind).glob(f"{NAME}*"):
-                path.unlink() if path.is_file() else shutil.rmtree(path)
 
     def _deploy(self, certificate: Path, key: Path) -> None:
         code, said = _run("sh", HERE / "deploy.sh", certificate, key)
@@ -257,8 +249,9 @@ class Keeper:
         _write(ACME / "state.json", vars(state))
 
     def _write_status(self) -> None:
-        held, at = self._asked_for(), _iso(max(self._state.next_attempt, time.time()))
-        status = {"issued": bool(held and time.time() < held.ends), "error": self._state.error, "next_attempt": at}
+        held, error = self._asked_for(), self._state.error or self._undeployed
+        at = datetime.fromtimestamp(max(self._state.next_attempt, time.time()), UTC).isoformat(timespec="seconds")
+        status = {"issued": bool(held and not held.ended), "error": error, "next_attempt": at}
         _write(SERVED / "status.json", {**status, "domains": self._settings.domains})
 
 
@@ -277,9 +270,12 @@ def reason(output: str) -> str:
 
 
 def _run(*command: str | Path, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Exit code, and both outputs as one."""
+    """Exit code, and both outputs as one. What ends this process ends the command, too."""
     everything = {**os.environ, **(environment or {})}
-    ended = run(command, env=everything, stdout=PIPE, stderr=STDOUT, text=True, timeout=LONGEST_RUN, check=False)
+    try:
+        ended = run(command, env=everything, stdout=PIPE, stderr=STDOUT, text=True, timeout=LONGEST_RUN, check=False)
+    except TimeoutExpired:
+        return 1, f"{command[0]} did not end within {LONGEST_RUN} s"
     return ended.returncode, ended.stdout
 
 
@@ -294,10 +290,6 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 if __name__ == "__main__":

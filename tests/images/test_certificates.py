@@ -185,14 +185,33 @@ def test_killed_at_any_moment_of_its_first_issue_it_issues_at_a_later_start(stag
     stage.pebble()
     gateway = stage.gateway(MLFLOW)
     port = stage.port(gateway)
-    keeper = stage.keeper(MLFLOW, retry_seconds=0.1)
-    for tenths in range(5, 50, 3):
+    keeper = stage.keeper(MLFLOW, retry_seconds=1e-6)
+    for tenths in range(8, 40, 4):
         time.sleep(tenths / 10)
         keeper.kill()
         assert keeper.wait()
         keeper.start()
-    until(lambda: status(gateway)["issued"] and not status(gateway)["error"], 60)
+    until(lambda: status(gateway)["issued"] and not status(gateway)["error"])
     until(lambda: not is_placeholder(port))
+
+
+@pytest.mark.slow
+def test_what_certbot_left_half_made_is_made_anew(stage: Stage):
+    stage.pebble()
+    gateway = stage.gateway(MLFLOW)
+    port = stage.port(gateway)
+    keeper = stage.keeper(MLFLOW)
+    wait_until_issued(gateway, port)
+    for number, damage in enumerate(
+        ["rm renewal/served.conf", ": >renewal/served.conf", "rm live/served/privkey.pem", "rm -r archive/served"]
+    ):
+        before = served(port)
+        output(keeper, "sh", "-c", f"cd /certificates/acme/certbot && {damage}")
+        stage.end(keeper)
+        keeper = stage.keeper(MLFLOW, retry_seconds=number)  # other settings, which wait for nothing
+        until(lambda before=before: served(port) != before)
+        assert status(gateway)["error"] is None
+        assert not is_placeholder(port)
 
 
 @pytest.mark.slow
