@@ -241,7 +241,7 @@ class Keeper:
             state = State(**json.loads((ACME / "state.json").read_text()))
             if state.settings == vars(self._settings):
                 latest = time.time() + max(self._settings.check_seconds, LONGEST_RETRY * 1.1)
-                return replace(state, next_attempt=min(state.next_attempt, latest))
+                return replace(state, next_attempt=state.next_attempt if state.next_attempt < latest else 0)
         return State(settings=vars(self._settings))
 
     def _remember(self, state: State) -> None:
@@ -265,7 +265,7 @@ def reason(output: str) -> str:
         said = lines[lines.index("An unexpected error occurred:") + 1]
     else:
         said = next((line for line in reversed(lines) if not line.startswith("Ask for help")), "certbot said nothing")
-    said = re.sub(r"^.*\(Caused by \w+\(\W*(<.*?>: )?(.*?)\W*$", r"the ACME server cannot be reached: \2", said)
+    said = re.sub(r"^.*\(Caused by \w+\(([\"']?)(<.*?>: )?(.*)\1\)\)$", r"the ACME server cannot be reached: \3", said)
     return re.sub(r"[\w-]{40,}(\.[\w-]{40,})?", "...", said).rstrip(".")
 
 
