@@ -165,7 +165,7 @@ def test_destroy_asks_first_and_leaves_nothing_even_of_a_stack_that_lost_a_serve
     refused = checkout.platform("destroy")
     assert (refused.returncode, "--yes" in refused.stderr) == (1, True)
     assert checkout.left()
-    docker.from_env().containers.get(f"mlflow-{checkout.stack}-keycloak").remove(force=True)
+    docker.from_env().containers.get(f"mlflow-{checkout.stack}-keycloak").remove(force=True, v=True)
     docker.from_env().containers.get(f"mlflow-{checkout.stack}-minio-1").stop(timeout=20)
     assert checkout.platform("destroy", "--yes").returncode == 0
     assert checkout.left() == []
