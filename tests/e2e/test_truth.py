@@ -84,7 +84,8 @@ def test_a_stack_that_another_checkout_has_the_state_of_is_named_and_left_alone(
 
     assert refused.returncode == 1
     said = refused.stderr.splitlines()[-1]
-    for name in (f"mlflow-{stack.name}-postgres", f"network mlflow-{stack.name}", "; since 20"):
+    networks = f"networks mlflow-{stack.name}, mlflow-{stack.name}-database"
+    for name in (f"mlflow-{stack.name}-postgres", networks, "; since 20"):
         assert name in said
     for way in ("passphrase", f"./platform destroy --stack {stack.name} --leftovers", "another prefix"):
         assert way in said
