@@ -8,7 +8,7 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +34,7 @@ from launcher.paths import Paths
 from launcher.state import State, on_disk
 
 _NO_TERMINAL = "destroy asks before it deletes, and there is no terminal to ask on; --yes answers."
+_HIDDEN = "[secret]"  # as Pulumi prints one
 Command = Callable[[Paths, argparse.Namespace], int]
 
 
@@ -78,6 +79,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add("preview", preview, "show what `up` would change")
     outputs_parser = add("outputs", outputs, "print the stack's outputs")
+    outputs_parser.add_argument("name", nargs="?", metavar="NAME", help="this one alone, as it is")
     outputs_parser.add_argument("--json", action="store_true", help="as one JSON object")
     outputs_parser.add_argument("--show-secrets", action="store_true", help="also the passwords")
     add("status", show_status, "show the health of every part; exit code 1 when one is not well")
@@ -132,7 +134,7 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
 
 
 def _unknown_names(state: State) -> list[str]:
-    """Of the sites, those that this machine's programs do not find here, though they are names of this machine."""
+    """Of the sites, those that programs on this machine do not find, though they are names of this machine."""
     names = (urlsplit(url).hostname or "" for url in Doors(state).urls)
     return sorted({name for name in names if name.endswith(".localhost") and not _resolves(name)})
 
@@ -140,7 +142,7 @@ def _unknown_names(state: State) -> list[str]:
 def _resolves(name: str) -> bool:
     try:
         return bool(socket.getaddrinfo(name, None))
-    except OSError:
+    except (OSError, UnicodeError):  # of what is no name at all
         return False
 
 
@@ -154,11 +156,22 @@ def outputs(paths: Paths, options: argparse.Namespace) -> int:
     only_work()
     stack = prepare.stack(paths, _request(options), images_too=False)
     values = stack.outputs(secrets=options.show_secrets)
-    if options.json:
+    if options.name:
+        print(_only(options.name, values, json_text=options.json))
+    elif options.json:
         print(json.dumps(values, indent=2))
     else:
         print(table([("OUTPUT", "VALUE"), *((name, _flat(value)) for name, value in sorted(values.items()))]))
     return 0
+
+
+def _only(name: str, values: Mapping[str, Any], *, json_text: bool) -> str:
+    """One output, for a file or a variable: not its place holder, where it is a secret that is not to be shown."""
+    if name not in values:
+        raise Failure(f"There is no output {name}; there are: {', '.join(sorted(values)) or 'none'}.")
+    if values[name] == _HIDDEN:
+        raise Failure(f"The output {name} is a secret; --show-secrets prints it.")
+    return json.dumps(values[name], indent=2) if json_text else _flat(values[name]).rstrip("\n")
 
 
 def _flat(value: Any) -> str:
@@ -183,15 +196,24 @@ def _show_certificates(paths: Paths, state: State) -> bool:
     found = served.certificates(state, paths.python, now)
     if not found:
         return True
+    trouble = served.trouble(state)
+    red = bool(trouble and trouble.red)
     rows = [
-        (c.site, c.wrong or "well", c.left(now), f"{c.until:%Y-%m-%d %H:%M} UTC" if c.until else "-", c.issuer)
+        (c.site, "not issued" if red and not c.wrong else c.state, c.left(now), c.issuer, _first(c.names))
         for c in found
     ]
     print()
-    print(table([("CERTIFICATE OF", "STATE", "LEFT", "UNTIL", "ISSUER"), *rows]))
-    if trouble := served.trouble(state):
+    print(table([("SITE", "CERTIFICATE", "LEFT", "ISSUER", "NAMES"), *rows]))
+    for certificate in found:
+        if certificate.wrong:
+            say(f" ! {certificate.site} {certificate.wrong}")
+    if trouble:
         say(f" ! {trouble.message}")
-    return not any(certificate.wrong for certificate in found) and not (trouble and trouble.red)
+    return not red and not any(certificate.wrong for certificate in found)
+
+
+def _first(names: Sequence[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names) or "-"
 
 
 def _known(paths: Paths, options: argparse.Namespace) -> State | None:

@@ -23,7 +23,7 @@ class Doors:
     @cached_property
     def published(self) -> Mapping[int, str]:
         """The address for each port of this machine that leads to a container."""
-        found = (resource.get("inputs", {}).get("ports") or [] for resource in self.state.resources)
+        found = ((resource.get("inputs") or {}).get("ports") or [] for resource in self.state.resources)
         return {
             port["external"]: "127.0.0.1" if port.get("ip", "0.0.0.0") == "0.0.0.0" else port["ip"]
             for ports in found
@@ -36,14 +36,19 @@ class Doors:
         """Of all sites."""
         return [self.state.outputs[name] for name in _URLS if name in self.state.outputs]
 
-    def elsewhere(self, url: str) -> bool:
-        """Whether it leads to somebody else's load balancer, of which this machine knows nothing."""
+    @property
+    def elsewhere(self) -> list[str]:
+        """Those of them that somebody else's load balancer answers, of which this machine knows nothing."""
+        return [url for url in self.urls if self.leads_elsewhere(url)]
+
+    def leads_elsewhere(self, url: str) -> bool:
+        """Whether it is https at a port that is none of this stack's."""
         return bool(self.published) and urlsplit(url).scheme == "https" and _port(url) not in self.published
 
     def get(self, url: str, timeout: float) -> tuple[int, bytes]:
         """Status and body of the answer to somebody who is not logged in; a redirect is an answer.
 
-        Raises OSError and HTTPException where there is none.
+        Raises OSError, HTTPException or ValueError (a name that is none) where there is none.
         """
         parts = urlsplit(url)
         connection = HTTPConnection(self._address(url), _port(url), timeout=timeout)
@@ -59,7 +64,7 @@ class Doors:
             connection.close()
 
     def certificate(self, url: str, timeout: float) -> str:
-        """What is served there (PEM). OSError where nothing is."""
+        """What is served there (PEM). Raises OSError, or ValueError as above, where nothing is."""
         at = (self._address(url), _port(url))
         with (
             socket.create_connection(at, timeout=timeout) as plain,
@@ -77,7 +82,7 @@ def _port(url: str) -> int:
 
 
 def _any_certificate() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

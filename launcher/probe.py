@@ -47,8 +47,8 @@ def until_all_answer(stack: str, state: State, within: float = _WITHIN) -> None:
                 say(f"   waiting for an answer of {', '.join(question.what for question, _ in wrong)} ...")
                 waiting = True
             time.sleep(_PAUSE)
-    if others := [url for url in Doors(state).urls if Doors(state).elsewhere(url)]:
-        say(f" ! {', '.join(others)} were not asked: a load balancer answers there (tls: proxy)")
+    if others := Doors(state).elsewhere:
+        say(f" ! not asked, since a load balancer answers there: {', '.join(others)}")
     answer = "" if others else "MLflow, Keycloak, S3 and MinIO's console answer; "
     done(f"{answer}MLflow reaches its databases, bucket and Keycloak's keys")
 
@@ -95,11 +95,11 @@ def _answer(
     doors: Doors, url: str, right: Callable[[int, bytes], bool], otherwise: str = "answers otherwise than it should"
 ) -> str | None:
     """What is wrong with the answer to a GET of somebody who is not logged in, where it is ours to give."""
-    if doors.elsewhere(url):
+    if doors.leads_elsewhere(url):
         return None
     try:
         status, body = doors.get(url, _ANSWER)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:
         return f"{url} does not answer ({error or type(error).__name__})"
     try:
         return None if right(status, body) else f"{url} {otherwise} (status {status})"

@@ -2,13 +2,15 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from launcher.console import Failure
+from launcher.console import Failure, duration
 from launcher.doors import Doors
 from launcher.state import State
 
@@ -20,13 +22,15 @@ _STATUS = "/certificates/served/status.json"
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a site's visitors are shown; `wrong` says why it is not well."""
+    """What a site's visitors are shown; `wrong` says why it is not well, and `state` the same in a word."""
 
     site: str
-    issuer: str
-    names: tuple[str, ...]
-    until: datetime | None
-    wrong: str | None
+    """Host, and port where it does not go without saying."""
+    state: str
+    issuer: str = "-"
+    names: tuple[str, ...] = ()
+    until: datetime | None = None
+    wrong: str | None = None
 
     def left(self, now: datetime) -> str:
         """In whole days, or in hours when there are few."""
@@ -34,23 +38,26 @@ class Certificate:
             return "-"
         left = self.until - now
         if left < timedelta():
-            return "expired"
+            return "-"
         return f"{left.days} days" if left.days > 1 else f"{left // timedelta(hours=1)} h"
 
 
 def certificates(state: State, python: Path, now: datetime) -> list[Certificate]:
-    """One for each site that has https here; none where a load balancer has it."""
+    """One for each site that has https here; none where a load balancer has it.
+
+    Raises Failure where there is no Python to read them with (`python` is the program's own).
+    """
     doors = Doors(state)
-    urls = [url for url in doors.urls if urlsplit(url).scheme == "https" and not doors.elsewhere(url)]
+    urls = [url for url in doors.urls if urlsplit(url).scheme == "https" and not doors.leads_elsewhere(url)]
     served: dict[str, str] = {}
     refused: dict[str, Certificate] = {}
     for url in urls:
         try:
             served[url] = doors.certificate(url, _ANSWER)
-        except OSError as error:
-            refused[url] = Certificate(_host(url), "-", (), None, f"none is served ({error})")
+        except (OSError, ValueError) as error:
+            refused[url] = Certificate(urlsplit(url).netloc, "none", wrong=f"serves no certificate ({error})")
     known = dict(zip(served, _read(list(served.values()), python), strict=True))
-    return [refused[url] if url in refused else _judged(_host(url), known[url], now) for url in urls]
+    return [refused[url] if url in refused else _judged(url, known[url], now) for url in urls]
 
 
 @dataclass(frozen=True)
@@ -67,44 +74,64 @@ def trouble(state: State) -> Trouble | None:
     if keeper is None:
         return None
     command = ["docker", "exec", keeper.id, "cat", _STATUS]
-    asked = subprocess.run(command, capture_output=True, text=True, timeout=4 * _ANSWER, check=False)
     try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=4 * _ANSWER, check=False)
         said = json.loads(asked.stdout)
+    except subprocess.TimeoutExpired:
+        return Trouble(f"{keeper.name} does not say within {duration(4 * _ANSWER)} how renewals go", red=False)
     except ValueError:  # a stack without ACME has no such file
         return None
-    if error := said.get("error"):
-        return Trouble(f"{error} (next attempt: {said.get('next_attempt')})", not said["issued"])
-    return None if said["issued"] else Trouble("no certificate has been issued yet; a placeholder is served", True)
+    issued, error = said["issued"], said["error"]
+    if issued and not error:
+        return None
+    reason = f"{error.rstrip('.')}." if error else "No certificate has been issued yet."
+    at = datetime.fromisoformat(said["next_attempt"]).astimezone(UTC)
+    until_then = "What is served goes on" if issued else "Until there is one, browsers warn"
+    return Trouble(f"{reason} {until_then}; the next attempt is at {at:%Y-%m-%d %H:%M} UTC.", red=not issued)
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or url
-
-
-def _read(pems: list[str], python: Path) -> list[dict[str, Any]]:
+def _read(pems: Sequence[str], python: Path) -> list[dict[str, Any]]:
     if not pems:
         return []
     command = [python, "-m", "launcher.read_certificates"]
-    asked = subprocess.run(
-        command, input=json.dumps(pems), capture_output=True, text=True, check=False, timeout=60, cwd=_ROOT
-    )
+    try:
+        asked = subprocess.run(
+            command, input=json.dumps(pems), capture_output=True, text=True, check=False, timeout=60, cwd=_ROOT
+        )
+    except FileNotFoundError:
+        raise Failure(f"Certificates are read with {python}, which is missing; ./platform up makes it.") from None
     if asked.returncode:
         raise Failure(f"cannot read the certificates that are served: {asked.stderr.strip().rpartition(chr(10))[2]}")
     return [json.loads(line) for line in asked.stdout.splitlines()]
 
 
-def _judged(site: str, found: dict[str, Any], now: datetime) -> Certificate:
+def _judged(url: str, found: dict[str, Any], now: datetime) -> Certificate:
     since, until = datetime.fromisoformat(found["since"]), datetime.fromisoformat(found["until"])
-    names = tuple(found["names"])
-    return Certificate(site, found["issuer"], names, until, _wrong(site, names, since, until, now))
+    host = urlsplit(url).hostname or ""
+    names = tuple(sorted(found["names"], key=lambda name: not _covered(host, [name])))  # the one that it goes by first
+    state, wrong = _verdict(host, names, since, until, now)
+    return Certificate(urlsplit(url).netloc, state, found["issuer"], names, until, wrong)
 
 
-def _wrong(site: str, names: tuple[str, ...], since: datetime, until: datetime, now: datetime) -> str | None:
+def _verdict(
+    host: str, names: Sequence[str], since: datetime, until: datetime, now: datetime
+) -> tuple[str, str | None]:
     """However long it lives, a third of that is time enough to see that nothing renews it."""
     if now > until:
-        return "has expired"
-    if not {site, f"*.{site.partition('.')[2]}"} & set(names):
-        return f"is for {', '.join(names) or 'no name'}"
+        return "expired", f"has a certificate that has expired on {until:%Y-%m-%d %H:%M} UTC"
+    if now < since:
+        return "too early", f"has a certificate that is valid only from {since:%Y-%m-%d %H:%M} UTC"
+    if not _covered(host, names):
+        return "other name", f"has a certificate for {', '.join(names) or 'no name'}"
     if until - now < (until - since) / 3:
-        return "is in the last third of its life, and was not renewed"
-    return None
+        return "old", "has a certificate in the last third of its life, which should have been renewed"
+    return "well", None
+
+
+def _covered(host: str, names: Sequence[str]) -> bool:
+    """As browsers see it: a wildcard stands for one label of a name, and for nothing of an address."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return bool({host, f"*.{host.partition('.')[2]}"} & {name.lower() for name in names})
+    return host in names

@@ -28,7 +28,7 @@ def of(stack: str, outputs: Mapping[str, Any], unknown_names: Sequence[str] = ()
         lines.append(f"  {'':<15}pip install ./plugin && mlflow-platform login")
         if "ca_certificate" in outputs:
             lines[-1] += f" --ca-file {stack}-ca.pem"
-            lines.insert(-1, f"  {'':<15}./platform outputs{option} --json | jq -r .ca_certificate > {stack}-ca.pem")
+            lines.insert(-1, f"  {'':<15}./platform outputs{option} ca_certificate > {stack}-ca.pem")
     if unknown_names:
         lines.append(f"  {'Names':<15}browsers find them; for other programs put this line into /etc/hosts:")
         lines.append(f"  {'':<15}127.0.0.1 {' '.join(unknown_names)}")

@@ -7,10 +7,12 @@ from ipaddress import IPv4Address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 LIFE = timedelta(days=2)
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Pair:
     """A certificate and its key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: Key
 
     @property
     def pem(self) -> str:
@@ -29,9 +31,11 @@ class Pair:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def authority(name: str = "authority of a test", issuer: Pair | None = None) -> Pair:
+def authority(
+    name: str = "authority of a test", issuer: Pair | None = None, *, key: Key | None = None, life: timedelta = LIFE
+) -> Pair:
     """One that signs others; by itself unless there is an issuer."""
-    return _signed(name, ec.generate_private_key(ec.SECP256R1()), issuer, [], datetime.now(UTC), LIFE, ca=True)
+    return _signed(name, key or ec.generate_private_key(ec.SECP256R1()), issuer, [], datetime.now(UTC), life, ca=True)
 
 
 def leaf(
@@ -40,7 +44,7 @@ def leaf(
     *,
     since: datetime | None = None,
     life: timedelta = LIFE,
-    key: ec.EllipticCurvePrivateKey | None = None,
+    key: Key | None = None,
 ) -> Pair:
     """For a server of these names and addresses."""
     made = key or ec.generate_private_key(ec.SECP256R1())
@@ -49,7 +53,7 @@ def leaf(
 
 def _signed(
     name: str,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     issuer: Pair | None,
     hosts: Sequence[str],
     since: datetime,
@@ -68,13 +72,20 @@ def _signed(
         .not_valid_before(since - timedelta(minutes=1))  # clocks of two containers differ
         .not_valid_after(since + life)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(_usage(ca), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
     if hosts:
         names = x509.SubjectAlternativeName([_general(host) for host in hosts])
         builder = builder.add_extension(names, critical=False)
-    return Pair(builder.sign(signer, hashes.SHA256()), key)
+    return Pair(builder.sign(signer, None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()), key)
+
+
+def _usage(ca: bool) -> x509.KeyUsage:
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only")
+    no = dict.fromkeys((*others, "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=True, key_cert_sign=ca, crl_sign=ca, **no)
 
 
 def _general(host: str) -> x509.GeneralName:

@@ -33,7 +33,7 @@ class OwnCertificate:
             f"{name}-authority",
             private_key_pem=signer.private_key_pem,
             subject=tls.SelfSignedCertSubjectArgs(
-                common_name=f"{pulumi.get_project()} {pulumi.get_stack()} authority", organization=pulumi.get_project()
+                common_name=f"authority of stack {pulumi.get_stack()}", organization=pulumi.get_project()
             ),
             is_ca_certificate=True,
             set_subject_key_id=True,

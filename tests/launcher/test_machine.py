@@ -191,11 +191,14 @@ def test_on_another_distribution_the_packages_are_named(paths: Paths, monkeypatc
 def test_the_tests_browser_is_installed_where_there_is_none(paths: Paths, programs, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(programs("apt-get", f'echo "$@" >> {paths.own}/calls').parent))
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    with pytest.raises(Failure, match="Chromium, which the tests drive.*--no-install.*apt-get install chromium"):
+    with pytest.raises(Failure, match="Chromium.*--no-install.*apt-get install chromium libnss3-tools"):
         browser.ensure(paths, install=False)
     browser.ensure(paths, install=True)
-    assert (paths.own / "calls").read_text().splitlines()[-1].endswith(" chromium")
+    assert (paths.own / "calls").read_text().splitlines()[-1].endswith(" chromium libnss3-tools")
     programs("chromium", "true")
+    with pytest.raises(Failure, match="apt-get install libnss3-tools$"):  # what an earlier run left out
+        browser.ensure(paths, install=False)
+    programs("certutil", "true")
     browser.ensure(paths, install=False)
 
 

@@ -11,7 +11,9 @@ from launcher import probe
 from launcher.console import Failure
 from launcher.state import State
 from tests.anything import ByPath, served_by_path
+from tests.authority import authority, leaf
 from tests.launcher.deployment import container
+from tests.launcher.https_sites import NAMES, https_site, sites, stack
 
 
 @pytest.fixture
@@ -40,12 +42,12 @@ def with_outputs(url: str) -> State:
     return State({"resources": [stack, container("mlflow"), container("minio-1")]})
 
 
-def reached(programs: Callable[[str, str], Path], tmp_path: Path, body: str) -> None:
-    """A docker in which the two containers are well, and MLflow's says this of what it reaches."""
+def reached(programs: Callable[[str, str], Path], tmp_path: Path, body: str, *containers: str) -> None:
+    """A docker in which the containers (two unless they are named) are well, and MLflow's says what it reaches."""
     labels = "mlflow-platform.prefix=p,mlflow-platform.stack=dev"
     lines = [
         json.dumps({"ID": f"id-of-{name}", "Names": name, "State": "running", "Status": "Up", "Labels": labels})
-        for name in ("mlflow", "minio-1")
+        for name in containers or ("mlflow", "minio-1")
     ]
     (tmp_path / "ps").write_text("\n".join(lines))
     programs("docker", f'case "$1" in ps) cat {tmp_path}/ps ;; exec) {body} ;; esac')
@@ -102,3 +104,50 @@ def test_a_container_that_is_unhealthy_is_named_with_what_docker_will_not_do(gat
     (tmp_path / "ps").write_text(listed)
     with pytest.raises(Failure, match="mlflow is unhealthy, and Docker's restart policy restarts only what ends"):
         probe.until_all_answer("dev", with_outputs(gateway), within=0)
+
+
+def https(port: int, domain: str = "nowhere.invalid") -> dict[str, str]:
+    """Outputs, and what the sites answer where all is well."""
+    outputs = {**sites(domain, port), "artifact_bucket": "mlflow"}
+    issuer = f"{outputs['keycloak_url']}/realms/mlflow"
+    ByPath.answers = {
+        "/health": (200, "OK"),
+        "/realms/mlflow/.well-known/openid-configuration": (200, json.dumps({"issuer": issuer})),
+        "/mlflow/": (403, "<Code>AccessDenied</Code>"),
+        "/api/v1/login": (200, '{"redirectRules": [{}]}'),
+    }
+    return {**outputs, "oidc_issuer_url": issuer}
+
+
+@pytest.fixture
+def promised(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said to be well."""
+    said: list[str] = []
+    monkeypatch.setattr(probe, "done", said.append)
+    return said
+
+
+def test_sites_are_asked_over_https_though_nobody_resolves_their_names(programs, tmp_path: Path, promised: list[str]):
+    reached(programs, tmp_path, """echo '{"its bucket": null}'""", "mlflow", "minio-1", "gateway")
+    with https_site(leaf(authority(), ["*.nowhere.invalid"])) as site:
+        made = stack(https(site.port), site.port, more=("mlflow", "minio-1"))
+        probe.until_all_answer("dev", made, within=0)
+        assert {name for name in site.names if name} == {f"{name}.nowhere.invalid" for name in NAMES}
+        assert promised[0].startswith("MLflow, Keycloak, S3 and MinIO's console answer; MLflow reaches ")
+        ByPath.answers["/health"] = (421, "")
+        with pytest.raises(Failure, match=r"MLflow \(https://mlflow\.nowhere\.invalid:.*status 421"):
+            probe.until_all_answer("dev", made, within=0)
+
+
+def test_what_a_load_balancer_answers_is_not_asked_and_not_promised(
+    programs, tmp_path: Path, promised: list[str], capsys: pytest.CaptureFixture[str]
+):
+    reached(programs, tmp_path, """echo '{"its bucket": null}'""", "mlflow", "minio-1", "gateway")
+    made = stack(https(443), 80, more=("mlflow", "minio-1"))
+    probe.until_all_answer("dev", made, within=0)
+    urls = ", ".join(sites("nowhere.invalid", 443).values())
+    assert f" ! not asked, since a load balancer answers there: {urls}\n" in capsys.readouterr().err
+    assert promised == ["MLflow reaches its databases, bucket and Keycloak's keys"]
+    reached(programs, tmp_path, """echo '{"its bucket": "HTTP Error 404"}'""", "mlflow", "minio-1", "gateway")
+    with pytest.raises(Failure, match="MLflow does not reach its bucket"):
+        probe.until_all_answer("dev", made, within=0)

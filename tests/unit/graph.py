@@ -102,6 +102,12 @@ class Servers(pulumi.runtime.Mocks):
                 return {"repoDigest": f"sha256:built-{args.name}"}
             case "RemoteImage":
                 return {"imageId": f"sha256:pulled-{args.name}"}
+            case "PrivateKey":
+                return {"privateKeyPem": pulumi.Output.secret(f"made-up-key-{args.name}")}
+            case "CertRequest":
+                return {"certRequestPem": f"request-{args.name}"}
+            case "SelfSignedCert" | "LocallySignedCert":
+                return {"certPem": f"certificate-{args.name}"}
         return {}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
