@@ -126,7 +126,7 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
     stack.up()
     state = stack.state(secrets=True)
     probe.until_all_answer(stack.name, state)
-    if trouble := served.trouble(state):
+    if trouble := served.until_issued(state):
         say(f" ! {trouble.message}")
     done(f"up after {duration(time.monotonic() - started)}")
     print(summary.of(stack.name, state.outputs, _unknown_names(state)))

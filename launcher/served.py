@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from launcher.console import Failure, duration
+from launcher.console import Failure, duration, say
 from launcher.doors import Doors
 from launcher.state import State
 
 _ROOT = Path(__file__).parent.parent
 _ANSWER = 5.0
+_FIRST = 120.0  # seconds, in which a server that says yes has said it
 _KEEPER = "certificates"  # the container's resource in the program
 _STATUS = "/certificates/served/status.json"
 
@@ -66,6 +68,20 @@ class Trouble:
 
     message: str
     red: bool
+    failed: bool = True
+    """Whether anything went wrong; else the first certificate is on its way."""
+
+
+def until_issued(state: State, within: float = _FIRST) -> Trouble | None:
+    """Waits for the first certificate while nothing speaks against it; what is the matter then, if anything is."""
+    deadline = time.monotonic() + within
+    waiting = False
+    while (found := trouble(state)) and not found.failed and time.monotonic() < deadline:
+        if not waiting:
+            say("   waiting for the first certificate ...")
+            waiting = True
+        time.sleep(1)
+    return found
 
 
 def trouble(state: State) -> Trouble | None:
@@ -87,7 +103,8 @@ def trouble(state: State) -> Trouble | None:
     reason = f"{error.rstrip('.')}." if error else "No certificate has been issued yet."
     at = datetime.fromisoformat(said["next_attempt"]).astimezone(UTC)
     until_then = "What is served goes on" if issued else "Until there is one, browsers warn"
-    return Trouble(f"{reason} {until_then}; the next attempt is at {at:%Y-%m-%d %H:%M} UTC.", red=not issued)
+    message = f"{reason} {until_then}; the next attempt is at {at:%Y-%m-%d %H:%M} UTC."
+    return Trouble(message, red=not issued, failed=bool(error))
 
 
 def _read(pems: Sequence[str], python: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from launcher import cli, inventory, status
 from launcher.console import Failure
 from launcher.paths import Paths
-from launcher.served import Certificate, certificates, trouble
+from launcher.served import Certificate, certificates, trouble, until_issued
 from launcher.state import State
 from tests.authority import LIFE, Pair, authority, leaf
 from tests.launcher.https_sites import NAMES, Site, https_site, sites, stack
@@ -243,3 +243,14 @@ def test_a_status_without_https_says_nothing_of_certificates(shown: Shown, state
     code, text = shown(state)
     assert code == 0
     assert "CERTIFICATE" not in text
+
+
+def test_up_waits_for_the_first_certificate_unless_something_speaks_against_it(programs: Programs, tmp_path: Path):
+    """What the keeper says changes while it is asked."""
+    no, yes = says(issued=False, error=None), says(issued=True, error=None)
+    later = f"{{ test -e {tmp_path}/asked && {yes} || {{ touch {tmp_path}/asked; {no}; }}; }}"
+    assert until_issued(keeper(programs, later)) is None
+    refused = until_issued(keeper(programs, says(issued=False, error="refused")))
+    assert refused and refused.red and refused.failed
+    pending = until_issued(keeper(programs, no), within=0)
+    assert pending and pending.red and not pending.failed
