@@ -49,11 +49,11 @@ def test_every_stage_starts_from_the_base_or_from_an_earlier_stage(path: Path):
         known.update(alias[1:])
 
 
-@pytest.mark.parametrize("image", ["images/keycloak", "images/minio", "images/nginx", "images/postgres", "plugin"])
-def test_a_later_day_of_debians_packages_is_a_new_image(image: str):
+@dockerfiles
+def test_a_later_day_of_debians_packages_is_a_new_image(path: Path):
     """The builder knows a step by its text and the arguments before it: without one, fixes would never be fetched."""
     of_the_day = ("ARG", "PACKAGES_OF")
-    steps = instructions(ROOT / image / "Dockerfile")
+    steps = instructions(path)
     next_step = next(rest for name, rest in steps[steps.index(of_the_day) :] if name == "RUN")
     assert "apt-get upgrade -y" in next_step
 

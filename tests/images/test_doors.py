@@ -177,3 +177,9 @@ def test_a_host_that_is_an_address_is_asked_by_that_address_alone(local_image: C
     ) as one_host:
         for host, status in (("127.0.0.1:5000", 200), ("127.0.0.1", 200), ("evil.example", 421), ("10.0.0.1", 421)):
             assert one_host.ask(5000, "GET", "/", sni="127.0.0.1", Host=host)[0].status == status, host
+
+
+def test_it_is_no_version_in_which_http2_or_a_handshake_is_known_to_harm(dev: Gateway):
+    """CVE-2026-123007, CVE-2026-123633 (HTTP/2) and CVE-2026-118899 (TLS 1.3) are fixed in this one of Debian's."""
+    version = dev.container.exec_run(["dpkg-query", "-W", "-f", "${Version}", "nginx"]).output.decode()
+    assert dev.container.exec_run(["dpkg", "--compare-versions", version, "ge", "1.26.3-3+deb13u11"]).exit_code == 0
