@@ -1,4 +1,4 @@
-"""The browser that the tests drive: Debian's Chromium."""
+"""The browser that the tests drive: Debian's Chromium, and what tells it whom to trust."""
 
 import shutil
 
@@ -7,11 +7,12 @@ from launcher.console import done
 from launcher.paths import Paths
 
 PROGRAM = "chromium"
+_PACKAGES = {PROGRAM: PROGRAM, "certutil": "libnss3-tools"}
 
 
 def ensure(paths: Paths, *, install: bool) -> None:
-    """Installs it with apt where there is none."""
-    if found := shutil.which(PROGRAM):
-        done(f"browser: {found}")
-        return
-    apt.install(paths, [PROGRAM], why="Chromium, which the tests drive, is not installed", allowed=install)
+    """Installs with apt what is missing of it."""
+    if missing := [package for program, package in _PACKAGES.items() if not shutil.which(program)]:
+        apt.install(paths, missing, why="the tests drive Chromium, and it is not installed whole", allowed=install)
+    else:
+        done(f"browser: {shutil.which(PROGRAM)}")

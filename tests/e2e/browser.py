@@ -1,9 +1,12 @@
 """A person at a real browser: Debian's Chromium, which here reaches this machine and nothing else."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
@@ -14,7 +17,7 @@ from tests.e2e.stack import ROOT
 
 SCREENSHOTS = ROOT / ".platform" / "artifacts" / "screenshots"
 
-_THIS_MACHINE = ("localhost", "127.0.0.1")
+_THIS_MACHINE = ("localhost", "127.0.0.1", "*.localhost")
 _ARGUMENTS = [
     "--no-sandbox",  # Chromium's own does not run as root
     "--no-proxy-server",
@@ -26,11 +29,13 @@ expect.set_options(timeout=_PATIENCE)
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(home: Path | None = None) -> Iterator[Browser]:
+    """A browser; in the home are the certificates that its user trusts."""
     program = shutil.which(PROGRAM)
     assert program, f"there is no {PROGRAM} on PATH: run these tests with ./platform test, which installs it"
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        environment: dict[str, str | float | bool] = {**os.environ, **({"HOME": str(home)} if home else {})}
+        browser = driver.chromium.launch(executable_path=program, args=_ARGUMENTS, env=environment)
         try:
             yield browser
         finally:
@@ -74,7 +79,7 @@ class Person:
     def elsewhere(self) -> set[str]:
         """Hosts that the pages asked for and that are not this machine."""
         hosts = {urlsplit(url).hostname for url in self._asked if url.startswith(("http", "ws"))}
-        return {host for host in hosts if host and host not in _THIS_MACHINE}
+        return {host for host in hosts if host and not any(fnmatch(host, ours) for ours in _THIS_MACHINE)}
 
     def leave(self) -> None:
         self.saw("the end")

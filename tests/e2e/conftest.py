@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from botocore.config import Config
 from playwright.sync_api import Browser
 
 from tests.e2e import keycloak
@@ -24,9 +25,11 @@ CLIENT = str(Path(sys.executable).parent / "mlflow-platform")
 
 
 @contextmanager
-def brought_up(directory: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Stack]:
+def brought_up(
+    directory: Path, settings: Mapping[str, Any] | None = None, ports: Mapping[str, int] | None = None
+) -> Iterator[Stack]:
     """A stack for as long as the block runs; whatever is left of it afterwards is an error."""
-    stack = Stack(directory, settings)
+    stack = Stack(directory, settings, ports)
     try:
         stack.up()
         yield stack
@@ -46,6 +49,8 @@ class Platform:
     outputs: dict[str, Any] = field(repr=False)
     handed_out: set[str] = field(default_factory=set, repr=False)
     homes: dict[str, Path] = field(default_factory=dict)  # of users who are logged in with the client
+    authority: Path | None = None  # what users have to trust, where it is none that everybody does
+    imports: Path | None = None  # a folder that Python programs of users find modules in
 
     @property
     def url(self) -> str:
@@ -71,7 +76,7 @@ class Platform:
         self.handed_out |= {session["secret_key"], session["session_token"]}
         return session
 
-    def s3(self, token: str) -> Any:
+    def s3(self, token: str, **config: Any) -> Any:
         """A boto3 client with the bearer's own credentials."""
         session = self.session(token)
         return boto3.client(
@@ -81,6 +86,7 @@ class Platform:
             aws_access_key_id=session["access_key"],
             aws_secret_access_key=session["secret_key"],
             aws_session_token=session["session_token"],
+            config=Config(**config),
         )
 
     def objects(self, token: str) -> set[str]:
@@ -92,6 +98,7 @@ class Platform:
         """What a user's shell exports, without anything that this process happens to have."""
         foreign = ("AWS_", "MLFLOW_", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        clean |= {"PYTHONPATH": str(self.imports)} if self.imports else {}
         return {**clean, "MLFLOW_TRACKING_URI": self.url, **more}
 
     def logged_in(self, user: str) -> dict[str, str]:
@@ -106,8 +113,9 @@ class Platform:
     def log_in(self, user: str, home: Path, *options: str, program: Path | str = CLIENT) -> None:
         """Runs `mlflow-platform login` and does at Keycloak what it says."""
         home.mkdir(exist_ok=True)
+        trust = ["--ca-file", str(self.authority)] if self.authority else []
         login = subprocess.Popen(
-            [program, "login", "--device", *options],
+            [program, "login", "--device", *trust, *options],
             env=self.environment(XDG_STATE_HOME=str(home), HOME=str(home)),
             stderr=subprocess.PIPE,
             text=True,

@@ -17,7 +17,7 @@ class Browser:
     """Keeps cookies, follows redirects, fills in forms."""
 
     def __init__(self) -> None:
-        self._http = httpx.Client(timeout=30, trust_env=False)
+        self._http = httpx.Client(timeout=30, trust_env=False, headers={"Accept": "text/html"})
         self._page = httpx.Response(204)
 
     def open(self, url: str) -> str:
@@ -31,6 +31,10 @@ class Browser:
         assert form.action, f"there is no form on {self._page.url.path}"
         target = urljoin(str(self._page.url), form.action)
         return self._request("POST", target, {**form.hidden, **fields})
+
+    def cookies(self) -> dict[str, str]:
+        """By name, those of all sites."""
+        return {cookie.name: cookie.value or "" for cookie in self._http.cookies.jar}
 
     def _request(self, method: str, url: str, form: Mapping[str, str] | None = None) -> str:
         answer = self._http.request(method, url, data=form)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,27 @@ class UpdateFailed(Exception):
     """What the engine says about it, in which secrets are masked already."""
 
 
+@dataclass(frozen=True)
+class Change:
+    """A step of the engine's on one resource; `properties` are the inputs that make it necessary."""
+
+    kind: str  # create, update, replace or delete
+    resource: str  # the type's last part, and the name
+    properties: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join([self.kind, self.resource, *self.properties])
+
+
 class Stack:
     """One stack with the dev stack's teams, on ports of its own; every verb is a run of the CLI."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any] | None = None):
+    def __init__(
+        self, directory: Path, settings: Mapping[str, Any] | None = None, ports: Mapping[str, int] | None = None
+    ):
         self.name = f"e2e-{secrets.token_hex(3)}"
         self.passphrase = secrets.token_hex(16)
-        self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        self.ports: dict[str, int] = dict(ports or zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self.backend = directory / "backend"
         self.backend.mkdir(parents=True)
         # The engine writes to the stack's settings, so they lie beside a program of links and not in the checkout.
@@ -62,10 +77,11 @@ class Stack:
         )
 
     def set(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes settings into the stack's file; all of its settings as they were before."""
+        """Writes settings into the stack's file, None for none; all of its settings as they were before."""
         said = yaml.safe_load(self._file.read_text())
         before = {key.removeprefix(f"{PROJECT}:"): value for key, value in said["config"].items()}
-        said["config"] |= {f"{PROJECT}:{key}": value for key, value in settings.items()}
+        after = {**before, **settings}
+        said["config"] = {f"{PROJECT}:{key}": value for key, value in after.items() if value is not None}
         self._file.write_text(yaml.safe_dump(said))
         return before
 
@@ -115,6 +131,15 @@ class Stack:
             return _counted(self._stack.preview(color="never", on_event=errors).change_summary)
         except automation.CommandError:
             raise UpdateFailed(str(errors)) from None
+
+    def planned(self) -> list[Change]:
+        """What an `up` would change, one by one."""
+        steps = _Steps()
+        try:
+            self._stack.preview(color="never", on_event=steps)
+        except automation.CommandError:
+            raise UpdateFailed(str(steps)) from None
+        return steps.changes
 
     def edit_state(self, edit: Callable[[State], State]) -> None:
         """Leaves another state behind, as an earlier version of the program could have."""
@@ -205,6 +230,24 @@ class _Errors:
 
     def __str__(self) -> str:
         return "\n".join(self._messages) or "the engine names no error"
+
+
+class _Steps(_Errors):
+    """Collects the steps, too; a replacement's own two (create and delete) are left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes: list[Change] = []
+
+    def __call__(self, event: EngineEvent) -> None:
+        super().__call__(event)
+        if found := event.resource_pre_event:
+            step = found.metadata
+            kind = str(getattr(step.op, "value", step.op))
+            if kind in ("create", "update", "replace", "delete"):
+                properties = tuple(sorted(step.detailed_diff or step.diffs or []))
+                resource = f"{step.type.rpartition(':')[2]} {step.urn.rpartition('::')[2]}"
+                self.changes.append(Change(kind, resource, properties))
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,0 +1,1 @@
+"""A package, so that its stack goes when its last test is done."""

@@ -1,0 +1,66 @@
+"""A stack of its own over https, on names of this machine, with a certificate of the stack's own authority."""
+
+import runpy
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import certifi
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.browser import chromium
+from tests.e2e.conftest import Platform, brought_up
+from tests.e2e.stack import free_ports
+
+NAMES = Path(__file__).parent / "names"
+PORTS: tuple[str, ...] = ("http", "https", "admin_postgres", "admin_keycloak", "admin_minio")
+
+
+@pytest.fixture(scope="package")
+def platform(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("https")
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    settings = {"domain": "e2e.localhost", "tls": "self_signed", "ports": ports}
+    with pytest.MonkeyPatch.context() as patch, brought_up(folder, settings, ports) as stack:
+        outputs = stack.outputs()
+        authority = folder / "authority.pem"
+        authority.write_text(outputs["ca_certificate"])
+        find_names(patch)
+        trust(patch, authority)
+        yield Platform(stack, outputs, authority=authority, imports=NAMES)
+
+
+def find_names(patch: pytest.MonkeyPatch) -> None:
+    """This process finds the names of this machine, as programs do that it starts with `NAMES` on their path."""
+    patch.setattr(socket, "getaddrinfo", socket.getaddrinfo)  # to have it back afterwards
+    runpy.run_path(str(NAMES / "sitecustomize.py"))
+
+
+def trust(patch: pytest.MonkeyPatch, authority: Path) -> None:
+    """This process takes certificates of the authority, beside all that it takes anyway."""
+    bundle = authority.with_name(f"{authority.name}.bundle")
+    bundle.write_text(Path(certifi.where()).read_text() + authority.read_text())
+    patch.setattr(certifi, "where", lambda: str(bundle))
+    patch.setenv("AWS_CA_BUNDLE", str(bundle))
+
+
+@pytest.fixture(scope="package")
+def trained(platform: Platform) -> str:
+    """What a developer's training run printed."""
+    return platform.example("train_digits.py", "dev")
+
+
+@pytest.fixture(scope="module")
+def browser(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """It trusts the authority as a user's does who was given it, and nobody told it to overlook anything."""
+    assert platform.authority
+    home = tmp_path_factory.mktemp("browser")
+    database = home / ".pki" / "nssdb"
+    database.mkdir(parents=True)
+    certutil = ["certutil", "-d", f"sql:{database}"]
+    subprocess.run([*certutil, "-N", "--empty-password"], check=True)
+    subprocess.run([*certutil, "-A", "-n", "e2e", "-t", "C,,", "-i", platform.authority], check=True)
+    with chromium(home) as running:
+        yield running
