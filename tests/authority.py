@@ -1,5 +1,7 @@
 """Certificates that a test makes for itself."""
 
+import ssl
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +32,15 @@ class Pair:
     def key_pem(self) -> str:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
+    def context(self) -> ssl.SSLContext:
+        """A server's, that shows this certificate."""
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write(self.pem + self.key_pem)
+            file.flush()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(file.name)
+        return context
+
 
 def authority(
     name: str = "authority of a test", issuer: Pair | None = None, *, key: Key | None = None, life: timedelta = LIFE
@@ -39,14 +50,14 @@ def authority(
 
 
 def leaf(
-    issuer: Pair,
+    issuer: Pair | None,
     hosts: Sequence[str],
     *,
     since: datetime | None = None,
     life: timedelta = LIFE,
     key: Key | None = None,
 ) -> Pair:
-    """For a server of these names and addresses."""
+    """For a server of these names and addresses; without an issuer it has signed itself."""
     made = key or ec.generate_private_key(ec.SECP256R1())
     return _signed(hosts[0], made, issuer, hosts, since or datetime.now(UTC), life, ca=False)
 

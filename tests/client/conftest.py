@@ -12,6 +12,7 @@ from mlflow_platform.client import discovery, sessions, storage
 from mlflow_platform.client.login import log_in
 from mlflow_platform.client.store import LoginFile
 
+from tests.authority import Pair, authority
 from tests.client import tls
 from tests.client.double import Double
 
@@ -92,19 +93,19 @@ def _nobody_remembers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def own_authority() -> tls.Certificate:
+def own_authority() -> Pair:
     """A platform's own, which no machine trusts by itself."""
-    return tls.authority()
+    return authority()
 
 
 @pytest.fixture
-def ca_file(home: Path, own_authority: tls.Certificate) -> str:
+def ca_file(home: Path, own_authority: Pair) -> str:
     (home / "ca.pem").write_text(own_authority.pem)
     return str(home / "ca.pem")
 
 
 @pytest.fixture
-def secure(home: Path, own_authority: tls.Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
+def secure(home: Path, own_authority: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
     """The double at https, with a certificate of its own authority."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     double = Double(tls=tls.certificate(own_authority).context())

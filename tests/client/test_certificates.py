@@ -19,6 +19,7 @@ from mlflow_platform.client.login import log_in, log_out
 from mlflow_platform.client.store import LoginFile
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from tests.authority import Pair, authority
 from tests.client import tls
 from tests.client.double import Double
 from tests.client.test_cli import program, run
@@ -46,7 +47,7 @@ print(len(ssl.create_default_context().get_ca_certs()))
 """
 
 
-SERVERS = tls.certificate(tls.authority())
+SERVERS = tls.certificate(authority())
 
 
 def test_a_training_needs_nothing_but_the_tracking_uri(secure: Double, securely: LoginFile, home: Path):
@@ -123,7 +124,7 @@ def test_boto3_trusts_it_by_the_profile_alone(
 
 
 def test_it_is_kept_for_its_owner_alone_and_without_a_key(
-    secure: Double, ca_file: str, own_authority: tls.Certificate, pauses: list[float]
+    secure: Double, ca_file: str, own_authority: Pair, pauses: list[float]
 ):
     Path(ca_file).write_text(f"{own_authority.key_pem}a comment\n{own_authority.pem}")
     log_in(secure.url, "device", offline=False, ca_file=ca_file)
@@ -148,7 +149,7 @@ def test_a_later_login_keeps_it(secure: Double, securely: LoginFile, pauses: lis
 def test_a_later_login_takes_what_is_trusted_by_then(
     secure: Double, securely: LoginFile, home: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ):
-    (home / "usual.pem").write_text(companys := tls.authority("The company's").pem)
+    (home / "usual.pem").write_text(companys := authority("The company's").pem)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(home / "usual.pem"))
     log_in(secure.url, "device", offline=False)
     text = Path(str(certificates.kept(secure.url))).read_text()
@@ -157,9 +158,9 @@ def test_a_later_login_takes_what_is_trusted_by_then(
 
 
 def test_another_authority_replaces_it(
-    secure: Double, securely: LoginFile, home: Path, own_authority: tls.Certificate, pauses: list[float]
+    secure: Double, securely: LoginFile, home: Path, own_authority: Pair, pauses: list[float]
 ):
-    new = tls.authority("A new one")
+    new = authority("A new one")
     (home / "new.pem").write_text(new.pem)
     secure.tls = tls.certificate(new).context()
     log_in(secure.url, "device", offline=False, ca_file=str(home / "new.pem"))
@@ -222,9 +223,9 @@ def test_a_file_that_is_no_authoritys_is_told_at_once(
     assert secure.requests == []
 
 
-@given(st.binary(max_size=40), st.integers(0, len(SERVERS.pem)), st.sampled_from([SERVERS, tls.authority()]))
+@given(st.binary(max_size=40), st.integers(0, len(SERVERS.pem)), st.sampled_from([SERVERS, authority()]))
 def test_any_file_is_an_authoritys_or_a_clear_error(
-    tmp_path_factory: pytest.TempPathFactory, other: bytes, place: int, one: tls.Certificate
+    tmp_path_factory: pytest.TempPathFactory, other: bytes, place: int, one: Pair
 ):
     path = tmp_path_factory.mktemp("any") / "ca.pem"
     path.write_bytes(one.pem[:place].encode() + other + one.pem[place:].encode())

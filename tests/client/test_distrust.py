@@ -18,6 +18,7 @@ from mlflow_platform.client.errors import ClientError, NotLoggedIn, Unavailable,
 from mlflow_platform.client.login import log_in, log_out
 from mlflow_platform.client.store import LoginFile
 
+from tests.authority import Pair, authority
 from tests.client import tls
 from tests.client.conftest import age
 from tests.client.double import Double
@@ -32,24 +33,24 @@ HTTP_ANSWER = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 class Fault:
     """What a server shows instead of a good certificate, and what its user is told."""
 
-    context: Callable[[tls.Certificate], ssl.SSLContext | None]
+    context: Callable[[Pair], ssl.SSLContext | None]
     told: str
     answer: bytes = b""
     error: type[ClientError] = Untrusted
 
-    def at(self, port: int, authority: tls.Certificate) -> AbstractContextManager[bytearray]:
-        return tls.listening(port, self.context(authority), self.answer)
+    def at(self, port: int, issuer: Pair) -> AbstractContextManager[bytearray]:
+        return tls.listening(port, self.context(issuer), self.answer)
 
 
-def refusing(authority: tls.Certificate) -> ssl.SSLContext:
+def refusing(issuer: Pair) -> ssl.SSLContext:
     """As a gateway does that does not serve the name."""
-    context = tls.certificate(authority).context()
+    context = tls.certificate(issuer).context()
     context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
     return context
 
 
 FAULTS = {
-    "another authority": Fault(lambda _: tls.certificate(tls.authority()).context(), "login --ca-file ca.pem"),
+    "another authority": Fault(lambda _: tls.certificate(authority()).context(), "login --ca-file ca.pem"),
     "self-signed": Fault(lambda _: tls.certificate(None).context(), "login --ca-file ca.pem"),
     "another name": Fault(lambda ca: tls.certificate(ca, ("another.example",)).context(), "is for another name"),
     "expired": Fault(lambda ca: tls.certificate(ca, start=-3, end=-1).context(), "has expired"),
@@ -66,7 +67,7 @@ def fault(request: pytest.FixtureRequest) -> Fault:
 
 
 @pytest.fixture
-def spoilt(secure: Double, fault: Fault, own_authority: tls.Certificate) -> Iterator[Callable[[], bytearray]]:
+def spoilt(secure: Double, fault: Fault, own_authority: Pair) -> Iterator[Callable[[], bytearray]]:
     """Puts another server in the platform's place; what that is sent."""
     running: list[AbstractContextManager[bytearray]] = []
 
@@ -129,7 +130,7 @@ def test_a_training_is_one_sentence_and_the_token_stays_here(
 
 
 def test_a_good_certificate_is_sent_what_the_others_are_not(
-    secure: Double, securely: LoginFile, own_authority: tls.Certificate, pauses: list[float]
+    secure: Double, securely: LoginFile, own_authority: Pair, pauses: list[float]
 ):
     login = securely.load()
     assert login and login.tokens.refresh_token
@@ -153,7 +154,7 @@ def test_a_logout_is_one_sentence_and_the_refresh_token_stays_here(
 
 
 def test_an_upload_is_one_sentence_and_no_credentials_are_asked_for(
-    secure: Double, securely: LoginFile, own_authority: tls.Certificate, tmp_path: Path
+    secure: Double, securely: LoginFile, own_authority: Pair, tmp_path: Path
 ):
     repository = get_artifact_repository("s3://mlflow/1/artifacts", tracking_uri=secure.url)
     session = sessions.find(secure.url)
@@ -163,7 +164,7 @@ def test_an_upload_is_one_sentence_and_no_credentials_are_asked_for(
     repository.log_artifact(str(tmp_path / "model"))
     secure.stop()
     told = "its certificate is signed by no authority"
-    with tls.listening(secure.port, tls.certificate(tls.authority()).context()) as received:
+    with tls.listening(secure.port, tls.certificate(authority()).context()) as received:
         started = time.monotonic()
         with pytest.raises(Untrusted, match=told):
             storage.credentials(session, platform)
@@ -174,7 +175,7 @@ def test_an_upload_is_one_sentence_and_no_credentials_are_asked_for(
 
 
 def test_an_authority_of_before_does_not_help_another_server(
-    secure: Double, securely: LoginFile, own_authority: tls.Certificate, monkeypatch: pytest.MonkeyPatch
+    secure: Double, securely: LoginFile, own_authority: Pair, monkeypatch: pytest.MonkeyPatch
 ):
     other = Double(tls=tls.certificate(own_authority).context())
     with pytest.raises(Untrusted, match="--ca-file"):

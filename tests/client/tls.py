@@ -1,89 +1,25 @@
-"""Authorities, certificates of theirs with every fault, and a server that writes down whatever it is sent."""
+"""Certificates with every fault, and a server that writes down whatever it is sent."""
 
-import ipaddress
 import socket
 import ssl
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from tests.authority import Pair, leaf
 
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Certificate:
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    @property
-    def pem(self) -> str:
-        return self.certificate.public_bytes(Encoding.PEM).decode()
-
-    @property
-    def key_pem(self) -> str:
-        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-    def context(self) -> ssl.SSLContext:
-        """A server's, that shows this certificate."""
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-            file.write(self.pem + self.key_pem)
-            file.flush()
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(file.name)
-        return context
-
-
-def authority(name: str = "An authority") -> Certificate:
-    return _signed(name, None, [], -DAY, DAY)
-
-
 def certificate(
-    issuer: Certificate | None, names: tuple[str, ...] = ("localhost", "127.0.0.1"), start: int = -1, end: int = 1
-) -> Certificate:
+    issuer: Pair | None, names: tuple[str, ...] = ("localhost", "127.0.0.1"), start: int = -1, end: int = 1
+) -> Pair:
     """A server's, valid from and until so many days from now; without an issuer it has signed itself."""
-    return _signed("A server", issuer, [_general(name) for name in names], start * DAY, end * DAY)
-
-
-def _signed(
-    name: str, issuer: Certificate | None, names: list[x509.GeneralName], start: timedelta, end: timedelta
-) -> Certificate:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    signer = issuer.key if issuer else key
-    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-    builder = (
-        x509.CertificateBuilder(subject_name=subject, public_key=key.public_key())
-        .issuer_name(issuer.certificate.subject if issuer else subject)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + start)
-        .not_valid_after(now + end)
-        .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(identifier, critical=False)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return Certificate(builder.sign(signer, hashes.SHA256()), key)
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+    return leaf(issuer, names, since=datetime.now(UTC) + start * DAY, life=(end - start) * DAY)
 
 
 class WebServer(ThreadingHTTPServer):

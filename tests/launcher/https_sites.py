@@ -1,13 +1,10 @@
 """A stack's sites over https, served by the test itself."""
 
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from launcher.state import State
@@ -35,11 +32,7 @@ class Site:
 @contextmanager
 def https_site(pair: Pair) -> Iterator[Site]:
     """One that shows this certificate and answers as `ByPath` says."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "pair.pem")
-        file.write_text(pair.pem + pair.key_pem)
-        context.load_cert_chain(file)
+    context = pair.context()
 
     class Handler(ByPath):
         answers = {}

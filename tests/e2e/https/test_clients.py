@@ -11,16 +11,13 @@ import requests
 import urllib3
 from minio import Minio
 
+from tests.e2e import test_developer
 from tests.e2e.conftest import CLIENT, Platform
 
 pytestmark = pytest.mark.e2e
 
 
-def test_a_model_that_one_process_trained_predicts_in_another(platform: Platform, trained: str):
-    assert "accuracy 0.9" in trained
-    read, truth = platform.example("predict_digits.py", "dev").splitlines()
-    agreed = [one == other for one, other in zip(read.split()[1:], truth.split()[1:], strict=True)]
-    assert agreed.count(True) >= 8
+test_a_model_predicts_elsewhere = test_developer.test_a_developer_trains_a_model_that_predicts_in_another_process
 
 
 def test_what_env_prints_is_all_that_s3_tools_need(platform: Platform, tmp_path: Path):
