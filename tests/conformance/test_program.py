@@ -31,6 +31,9 @@ MADE_UP = {
     "serviceAccountUserId": "made up",
     "imageId": "sha256:0",
     "repoDigest": "sha256:0",
+    "privateKeyPem": "made up",
+    "certPem": "made up",
+    "certRequestPem": "made up",
 }
 
 
@@ -56,9 +59,9 @@ class Recorder(MockMonitor):
         return super().RegisterResource(request)
 
 
-def platform(images: str) -> Registered:
-    """What the project's own program registers as stack dev."""
-    config: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+def platform(file: Path, images: str) -> Registered:
+    """What the project's own program registers for a stack file."""
+    config: dict[str, Any] = yaml.safe_load(file.read_text())["config"]
     config[f"{PROJECT}:images"] = images
 
     def program() -> None:
@@ -112,7 +115,9 @@ def test_what_a_stand_in_does_not_take_is_found():
 
 @pytest.mark.parametrize("images", ["local", "registry"])
 def test_everything_that_the_platform_sets_is_taken(images: str):
-    resources = platform(images)
-    packages = {token.split(":")[0] for token, _ in resources}
+    packages: set[str] = set()
+    for file in ROOT.glob("Pulumi.*.yaml"):
+        resources = platform(file, images)
+        packages |= {token.split(":")[0] for token, _ in resources}
+        assert unhandled(resources) == [], file.name
     assert providers().keys() <= packages
-    assert unhandled(resources) == []
