@@ -125,6 +125,13 @@ _OWN_PAGES_ONLY = """\
         }}
 """
 
+# What is read at once. With NGINX's 16k of an upload and the 32k above it takes twice the processor time or more.
+_LARGE = """\
+        client_body_buffer_size 128k;
+        proxy_buffer_size 128k;
+        proxy_buffers 4 128k;
+"""
+
 # MinIO does not know that browsers come by https.
 _SECURE_COOKIES = """\
         proxy_cookie_flags ~ secure;
@@ -166,7 +173,7 @@ class GatewayArgs:
     identity_administration: bool  # whether that passes, too
     s3: str
     consoles: Sequence[str]  # one per MinIO server
-    memory_mb: int = 256
+    memory_mb: int = 512  # a transfer of an object takes a quarter of one
 
 
 class Gateway(pulumi.ComponentResource):
@@ -213,7 +220,7 @@ class Gateway(pulumi.ComponentResource):
             {
                 "mlflow": _CLOSED.format(path=args.tracking_closed) + _ALL.format(upstream=args.tracking),
                 "login": logins,
-                "s3": s3_door.locations(args.s3) + _ALL.format(upstream=args.s3),
+                "s3": _LARGE.format() + s3_door.locations(args.s3) + _ALL.format(upstream=args.s3),
                 "console": secure + _OWN_PAGES_ONLY.format() + _ALL.format(upstream="$console"),
             }
         )

@@ -17,8 +17,9 @@ from components.settings import Acme, ByTheGateway, Files, SelfSigned
 
 _SOURCES = Path("images/certificates")
 _FOLDER = "/etc/mlflow-platform"
-# Ends as soon as it is told to, which the shell as a container's first process does only with a trap.
-_STAYING = "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"
+# Ends as soon as it is told to (by QUIT in NGINX's image), which the shell as a container's first process does only
+# with a trap. What a keeper once said on the same volume is not about this certificate.
+_STAYING = f"trap 'exit 0' TERM QUIT; rm -f {CERTIFICATES}/served/status.json; while :; do sleep 3600 & wait $!; done"
 _CHECKED = 12 * 3600  # seconds between two looks whether a renewal is due
 _RETRIED = 300  # seconds until the first attempt after one that failed; each further one waits longer
 

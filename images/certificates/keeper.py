@@ -43,6 +43,7 @@ CHAIN = CERTBOT / "live" / NAME / "fullchain.pem"
 KEY = CERTBOT / "live" / NAME / "privkey.pem"
 
 DUE_BELOW = 0.4  # of its life left: `status` is red below a third, and must not be while all is well
+CERTBOTS_DUE = 30 * 86400  # of its life left: from there on certbot 4.0 renews, which short lives are all of the time
 LONGEST_RETRY = 6 * 3600
 LONGEST_RUN = 600  # of certbot; it gives up each of its requests after 45 s
 LONGEST_WAIT = 60  # for NGINX, which starts after this
@@ -164,7 +165,9 @@ class Keeper:
 
     def _ask(self) -> str | None:
         """Runs certbot; the reason, as a sentence, if there is no good certificate after it."""
-        noted = self._noted()
+        held, noted = Certificate.read(CHAIN), self._noted()
+        if held and self._is_good() and held.ends - time.time() < CERTBOTS_DUE:
+            return None
         if not noted:  # killed in its first run, certbot would trip over what it left, or begin a second name beside it
             for folder in ("renewal", "live", "archive"):
                 for path in (CERTBOT / folder).glob(f"{NAME}*"):

@@ -27,18 +27,13 @@ from docker.models.networks import Network
 from docker.models.volumes import Volume
 
 from components.images import BASE, PACKAGES_OF
+from tests.images import pebble
 
 FOLDER = Path(__file__).parents[2] / "images/certificates"
 OWN = "/etc/mlflow-platform"  # where the component's files are
 SERVED = "/certificates/served"
 LABELS = {"mlflow-platform.test": "certificates"}
 MLFLOW, KEYCLOAK = "mlflow.test", "keycloak.test"
-
-_PEBBLE = f"""\
-FROM {BASE["local"]}
-LABEL org.opencontainers.image.title="an ACME server for tests"
-RUN apt-get update && apt-get install -y --no-install-recommends pebble
-"""
 
 # All that certificates need of the gateway; /slow is a download of half a minute.
 NGINX_CONF = """\
@@ -282,43 +277,20 @@ class Stage:
         It forgets everything when it is stopped.
         """
         server = pair("pebble", issuer=self._authority)
-        configuration = {
-            "listenAddress": "0.0.0.0:14000",
-            "managementListenAddress": "0.0.0.0:15000",
-            "certificate": "/etc/certificate.pem",
-            "privateKey": "/etc/key.pem",
-            "httpPort": HTTP,
-            "tlsPort": HTTPS,
-            "certificateValidityPeriod": lifetime,
-            "retryAfter": {"authz": 1, "order": 1},
-        }
-        files = {
-            "certificate.pem": server.certificate,
-            "key.pem": server.key,
-            "pebble.json": json.dumps({"pebble": configuration}),
-        }
-        image, _ = self._client.images.build(fileobj=io.BytesIO(_PEBBLE.encode()), rm=True)
+        files = pebble.files(server.certificate, server.key, http=HTTP, https=HTTPS, lifetime=lifetime)
         return self._run(
             "pebble",
-            image.id or "",
-            ["pebble", "-config", "/etc/pebble.json"],
+            pebble.image(self._client),
+            pebble.COMMAND,
             files={"/etc": files},
             aliases=domains,
-            environment={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0", "PEBBLE_WFE_NONCEREJECT": "0"},
-            ports={"15000/tcp": ("127.0.0.1", None)},
+            environment=pebble.ENVIRONMENT,
+            ports={f"{pebble.MANAGEMENT}/tcp": ("127.0.0.1", None)},
         )
 
-    def root_of(self, pebble: Container) -> str:
+    def root_of(self, server: Container) -> str:
         """The root that pebble's certificates lead to, in PEM."""
-        port = self.port(pebble, 15000)
-        context = ssl.create_default_context(cadata=self._authority.certificate)
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
-            context.wrap_socket(connection, server_hostname="pebble") as encrypted,
-        ):
-            encrypted.sendall(b"GET /roots/0 HTTP/1.0\r\nHost: pebble\r\n\r\n")
-            answer = b"".join(iter(lambda: encrypted.recv(65536), b""))
-        return answer.split(b"\r\n\r\n", 1)[1].decode()
+        return pebble.root(self.port(server, pebble.MANAGEMENT), self._authority.certificate)
 
     def gateway(self, *domains: str, configuration: str = NGINX_CONF) -> Container:
         """NGINX, found on the network by these domains; it may read certificates and not write them."""
@@ -338,7 +310,7 @@ class Stage:
         """The container that keeps the certificate of these domains, as the component runs it."""
         settings = {
             "email": "someone@mlflow.test",
-            "directory": "https://pebble:14000/dir",
+            "directory": pebble.DIRECTORY,
             "key_type": "ecdsa",
             "domains": domains,
             "check_seconds": 43200,
@@ -431,11 +403,6 @@ class Stage:
 def status(gateway: Container) -> dict[str, Any]:
     """status.json as NGINX's user reads it."""
     return json.loads(output(gateway, "cat", f"{SERVED}/status.json"))
-
-
-def orders(pebble: Container) -> int:
-    """How many certificates pebble has been asked for."""
-    return pebble.logs().decode().count("Added order ")
 
 
 def said(container: Container) -> list[str]:

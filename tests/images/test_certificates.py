@@ -23,7 +23,6 @@ from tests.images.acme import (
     handshakes,
     key_of,
     names_of,
-    orders,
     output,
     pair,
     said,
@@ -31,6 +30,7 @@ from tests.images.acme import (
     status,
     until,
 )
+from tests.images.pebble import orders
 
 
 @pytest.fixture
@@ -155,6 +155,18 @@ def test_other_settings_are_another_certificate_at_once_and_only_another_kind_of
     stage.keeper(MLFLOW, KEYCLOAK, directory=elsewhere, key_type="rsa")
     time.sleep(5)
     assert orders(pebble) == asked == 4
+
+
+@pytest.mark.slow
+def test_a_certificate_that_lives_for_an_hour_is_looked_at_often_and_asked_for_once(stage: Stage):
+    """certbot 4.0 by itself renews all that ends within 30 days, at each look."""
+    pebble = stage.pebble(lifetime=3600)
+    stage.keeper(MLFLOW, check_seconds=2)
+    gateway = stage.gateway(MLFLOW)
+    wait_until_issued(gateway, stage.port(gateway))
+    time.sleep(10)
+    assert orders(pebble) == 1
+    assert status(gateway)["issued"]
 
 
 @pytest.mark.slow
