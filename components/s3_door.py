@@ -117,6 +117,14 @@ _LOCATIONS = """\
         location ~* ^/minio(/|$) {
             return 403 "<Error><Code>AccessDenied</Code><Message>S3 and STS are offered here.</Message></Error>";
         }
+        # No server answers, for instance while all are replaced: S3's own word for it, which clients wait after. What
+        # NGINX says by itself they ask again within milliseconds, and have given up after two seconds.
+        error_page 502 504 = @away;
+        location @away {
+            add_header x-amz-retry-after 5000 always;  # milliseconds
+            add_header Retry-After 5 always;
+            return 503 "<Error><Code>SlowDown</Code><Message>No server answers; try again.</Message></Error>";
+        }
         # For whoever watches the address from outside; it says that a server is up, and nothing of it.
         location = /minio/health/live {
             set $upstream {upstream};

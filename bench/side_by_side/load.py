@@ -6,9 +6,11 @@ installed, cannot tell a wrong answer from a right one, and runs Lua for every r
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from json import dumps
 from typing import Any, cast
 
@@ -44,6 +46,14 @@ def request(host: str, method: str, path: str, headers: Mapping[str, str], body:
     if content:
         lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
     return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+@dataclass(frozen=True)
+class Tls:
+    """With whom a connection is encrypted: the name that it asks for, and what it believes."""
+
+    name: str
+    context: ssl.SSLContext
 
 
 class _Connection(asyncio.Protocol):
@@ -96,24 +106,32 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-async def _client(address: tuple[str, int], make: Callable[[], bytes], until: float, latencies: list[float]) -> None:
+async def _client(
+    address: tuple[str, int], make: Callable[[], bytes], until: float, latencies: list[float], tls: Tls | None
+) -> None:
     loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"ssl": tls.context, "server_hostname": tls.name} if tls else {}
     while time.perf_counter() < until:
-        _, connection = await loop.create_connection(lambda: _Connection(make, until, latencies), *address)
+        _, connection = await loop.create_connection(lambda: _Connection(make, until, latencies), *address, **options)
         await connection.done
 
 
-async def _load(address: tuple[str, int], make: Callable[[int], bytes], clients: int, seconds: float) -> Round:
+async def _load(
+    address: tuple[str, int], make: Callable[[int], bytes], clients: int, seconds: float, tls: Tls | None
+) -> Round:
     result = Round()
     started, busy = time.perf_counter(), time.process_time()
     async with asyncio.timeout(seconds + GRACE), asyncio.TaskGroup() as group:
         for number in range(clients):
-            group.create_task(_client(address, lambda number=number: make(number), started + seconds, result.latencies))
+            turn = partial(make, number)
+            group.create_task(_client(address, turn, started + seconds, result.latencies, tls))
     result.seconds = time.perf_counter() - started
     result.busy = (time.process_time() - busy) / result.seconds
     return result
 
 
-def load(address: tuple[str, int], make: Callable[[int], bytes], clients: int, seconds: float) -> Round:
+def load(
+    address: tuple[str, int], make: Callable[[int], bytes], clients: int, seconds: float, tls: Tls | None = None
+) -> Round:
     """Asks for so long with so many clients at once; `make` gives each client, by its number, its next request."""
-    return uvloop.run(_load(address, make, clients, seconds))
+    return uvloop.run(_load(address, make, clients, seconds, tls))

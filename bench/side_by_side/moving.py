@@ -60,7 +60,9 @@ def moving(
             start = turn % len(ways)
             for way in ways[start:] + ways[:start]:
                 for direction in ("up", "down"):
-                    seconds = float(run(client, SCRIPT, way.client, direction, kind, env={**sizes, **way.env}))
+                    seconds = float(
+                        run(client, SCRIPT, way.client, direction, kind, env={**sizes, **way.env}).split()[0]
+                    )
                     found[way.name, direction].append(megabytes / seconds)
                 _empty(client, static)
         what = f"{MANY} files of 1 MB" if kind == "many" else f"1 file of {ONE} MB"

@@ -194,8 +194,8 @@ class Servers:
         artifacts = [f"--artifacts-destination=s3://{BUCKET}", "--default-artifact-root=mlflow-artifacts:/"]
         return self._start("artifact proxy", self.image, env, {}, options=[*artifacts, "--serve-artifacts"])
 
-    def platform(self) -> Server:
-        """As the platform runs it, by its own entry point."""
+    def platform(self, name: str = "platform", public: str | None = None) -> Server:
+        """As the platform runs it, by its own entry point; `public` is the host that it is asked as, if another."""
         host = self._host()
         secrets = {
             "MLFLOW_BACKEND_STORE_URI": self._database("mlflow_platform"),
@@ -207,7 +207,7 @@ class Servers:
             "AWS_SECRET_ACCESS_KEY": SECRET,
         }
         files = {
-            "/etc/mlflow-platform/server.json": self._settings(host).model_dump_json(),
+            "/etc/mlflow-platform/server.json": self._settings(public or host).model_dump_json(),
             "/run/secrets/mlflow.env": "".join(f"{name}={value}\n" for name, value in secrets.items()),
         }
         env = {
@@ -215,8 +215,9 @@ class Servers:
             "MLFLOW_S3_ENDPOINT_URL": self.s3_endpoint,
         }
         number = int(host.partition(":")[0].rpartition(".")[2])
-        container = self._stage.start("platform", number, self.image, [], env=env, files=files)
-        return Server("this plugin, bearer", host, container, self._bearer())
+        container = self._stage.start(name, number, self.image, [], env=env, files=files)
+        headers = {**self._bearer(), **({"Host": public} if public else {})}
+        return Server("this plugin, bearer", host, container, headers)
 
     def in_browser(self, platform: Server) -> Server:
         """The same server, asked by a browser that logged in."""

@@ -15,6 +15,8 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
 
+from components.images import PACKAGES_OF
+
 LABEL = "mlflow-platform.bench"
 
 
@@ -63,7 +65,8 @@ class Stage:
         """Builds an image from its files as they are now; Docker's layers make that quick."""
         if not self._docker.images.list(base):
             raise BenchError(f'There is no image {base} yet: `eval "$(./platform env)"` makes it.')
-        self._docker.images.build(path=str(context), tag=tag, buildargs={"BASE": base}, rm=True, forcerm=True)
+        arguments = {"BASE": base, "PACKAGES_OF": PACKAGES_OF}  # as the platform builds it: the same layers
+        self._docker.images.build(path=str(context), tag=tag, buildargs=arguments, rm=True, forcerm=True)
         return tag
 
     def add(self, image: str, tag: str, *packages: str) -> str:
@@ -86,10 +89,17 @@ class Stage:
         env: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
         entrypoint: str | None = None,
+        aliases: Sequence[str] = (),
+        hosts: Mapping[str, str] | None = None,
+        volumes: Sequence[str] = (),
     ) -> Container:
-        """A container with that address, and with these files in it before it starts."""
+        """A container with that address, and with these files in it before it starts.
+
+        `aliases` are more names that others find it by, `hosts` (name to address) whom it finds beside them; `volumes`
+        are folders that lie on the disk itself.
+        """
         api, network = self._docker.api, str(self._network.name)
-        endpoint = api.create_endpoint_config(ipv4_address=self.address(number), aliases=[name])
+        endpoint = api.create_endpoint_config(ipv4_address=self.address(number), aliases=[name, *aliases])
         made = api.create_container(
             image,
             list(command),
@@ -97,8 +107,11 @@ class Stage:
             entrypoint=entrypoint,
             environment=dict(env or {}),
             labels={LABEL: ""},
+            volumes=list(volumes),
             host_config=api.create_host_config(
-                network_mode=network, log_config={"type": "json-file", "config": {"max-size": "5m"}}
+                network_mode=network,
+                extra_hosts=dict(hosts or {}),
+                log_config={"type": "json-file", "config": {"max-size": "5m"}},
             ),
             networking_config=api.create_networking_config({network: endpoint}),
         )

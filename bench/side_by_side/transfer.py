@@ -1,4 +1,5 @@
-"""One transfer of artifacts by one way: run in the client's container, prints the seconds it took.
+"""One transfer of artifacts by one way: run in the client's container, prints the seconds it took, and those of this
+process on a processor.
 
 `transfer.py make` writes the files, `empty` empties the bucket; `boto3|threads|mlflow up|down many|one` moves them, by
 MLflow's own API or with boto3 alone: one file after the other, or by as many threads as MLflow's. Imports do not count;
@@ -76,17 +77,17 @@ def by_mlflow(direction: str, kind: str) -> Callable[[], object]:
     return lambda: download_artifacts(run_id=run, artifact_path=kind, dst_path=str(BACK))
 
 
-def timed(move: Callable[[], object], direction: str, kind: str) -> float:
+def timed(move: Callable[[], object], direction: str, kind: str) -> tuple[float, float]:
     shutil.rmtree(BACK, ignore_errors=True)
     BACK.mkdir()
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     move()
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, time.process_time() - busy
     if direction == "down":
         sizes = [file.stat().st_size for file in BACK.rglob("*.bin")]
         assert sizes == [SIZES[kind]] * MEMBERS[kind], "not everything came back"
     shutil.rmtree(BACK)
-    return seconds
+    return seconds, busy
 
 
 if __name__ == "__main__":
@@ -96,4 +97,4 @@ if __name__ == "__main__":
     else:
         way, direction, kind = sys.argv[1:]
         ways = {"boto3": by_boto3, "threads": partial(by_boto3, threads=2 * (os.cpu_count() or 1)), "mlflow": by_mlflow}
-        print(timed(ways[way](direction, kind), direction, kind))
+        print(*timed(ways[way](direction, kind), direction, kind))

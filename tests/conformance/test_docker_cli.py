@@ -71,6 +71,7 @@ def stack(pulumi_stack: Callable[..., Stack], program: Program) -> Iterator[Stac
         daemon.remove_image(image, force=True)  # the one that was replaced has no name
 
 
+@pytest.mark.slow  # e2e takes the whole program through the same
 def test_a_stack_lives(stack: Stack, program: Program):
     daemon = connect({})
     created = stack.preview()

@@ -314,6 +314,7 @@ def test_a_wrong_password_is_no_reason_to_wait(config: dict[str, Any], plugin: P
         stranger.create(ROLE, {"name": "nowhere"})
 
 
+@pytest.mark.slow  # e2e takes the whole program through the same
 def test_a_stack_under_the_real_cli(pulumi_stack: Callable[..., Stack], config: dict[str, Any], plugin: Plugin):
     with plugin.client.reading():
         pass

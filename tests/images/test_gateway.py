@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.images import nginx
+from tests.images.https import configuration
 from tests.images.nginx import LONG, ask
 from tests.unit.graph import DEV, declare
 
@@ -16,6 +17,18 @@ def gateway(local_image: Callable[[str], str]) -> Iterator[int]:
         configuration = declare(DEV).upload("gateway", "/etc/nginx/nginx.conf").replace("mlflow:5000", mlflow)
         with nginx.gateway(local_image("nginx"), configuration, 5000) as port:
             yield port
+
+
+def test_s3_without_a_server_is_busy_for_clients_wait_then(local_image: Callable[[str], str]):
+    """After NGINX's own 502 boto3 asks ten times within two seconds, and a training ends while MinIO is replaced."""
+    nobody = configuration("Pulumi.dev.yaml", "127.0.0.1:9")
+    with nginx.gateway(local_image("nginx"), nobody, 9000) as port:
+        answer, body = ask(port, "PUT", "/bucket/key")
+        assert (answer.status, answer.getheader("Retry-After")) == (503, "5")
+        assert answer.getheader("x-amz-retry-after") == "5000"
+        assert "<Code>SlowDown</Code>" in body
+    with nginx.gateway(local_image("nginx"), nobody, 5000) as port:
+        assert ask(port, "GET", "/")[0].status == 502
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ from typing import Any
 
 import pulumi
 import pulumi_keycloak as keycloak
+import pytest
 
 from ..stacks import Stack
 from .world import BUILT_IN_SCOPES, configured
 
 
+@pytest.mark.slow  # e2e takes the whole program through the same
 def test_a_stack_comes_up_stays_still_and_goes(config: dict[str, Any], prefix: str, pulumi_stack: Callable[..., Stack]):
     password, client_secret = f"pw-{secrets.token_hex(8)}", f"cs-{secrets.token_hex(8)}"
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 import pulumi_minio as minio
+import pytest
 
 from offline.providers.minio.server import Server
 
@@ -12,6 +13,7 @@ from ..stacks import Stack
 from .inputs import document
 
 
+@pytest.mark.slow  # e2e takes the whole program through the same
 def test_a_stack_under_the_real_cli(pulumi_stack: Callable[..., Stack], config: dict[str, Any], server: Server):
     def program() -> None:
         provider = minio.Provider(

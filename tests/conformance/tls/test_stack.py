@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pulumi
 import pulumi_tls as tls
+import pytest
 
 from ..stacks import Stack
 
 
+@pytest.mark.slow  # e2e takes the whole program through the same
 def test_a_stack_under_the_real_cli_renews_exactly_the_leaf(pulumi_stack: Callable[..., Stack]):
     def program(early: int) -> Callable[[], None]:
         def declare() -> None:

@@ -33,6 +33,7 @@ def nearly_due(state: State) -> State:
     return state
 
 
+@pytest.mark.slow
 def test_up_again_a_refresh_and_a_preview_find_nothing_to_do(platform: Platform):
     stack = platform.stack
     for changes in (stack.up(), stack.refresh(), stack.preview()):
@@ -68,6 +69,7 @@ def asked_all_the_time(url: str, trusted: ssl.SSLContext) -> Iterator[list[str]]
         asking.join()
 
 
+@pytest.mark.slow
 def test_a_renewal_is_the_leaf_and_what_brings_it_and_ends_no_transfer(platform: Platform):
     stack, trusted = platform.stack, ssl.create_default_context(cafile=platform.authority)
     s3, bucket = platform.s3(platform.token("dev")), platform.outputs["artifact_bucket"]
