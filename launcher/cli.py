@@ -197,11 +197,7 @@ def _show_certificates(paths: Paths, state: State) -> bool:
     if not found:
         return True
     trouble = served.trouble(state)
-    red = bool(trouble and trouble.red)
-    rows = [
-        (c.site, "not issued" if red and not c.wrong else c.state, c.left(now), c.issuer, _first(c.names))
-        for c in found
-    ]
+    rows = [(c.site, c.state, c.left(now), c.issuer, _first(c.names)) for c in found]
     print()
     print(table([("SITE", "CERTIFICATE", "LEFT", "ISSUER", "NAMES"), *rows]))
     for certificate in found:
@@ -209,7 +205,7 @@ def _show_certificates(paths: Paths, state: State) -> bool:
             say(f" ! {certificate.site} {certificate.wrong}")
     if trouble:
         say(f" ! {trouble.message}")
-    return not red and not any(certificate.wrong for certificate in found)
+    return not (trouble and trouble.red) and not any(certificate.wrong for certificate in found)
 
 
 def _first(names: Sequence[str]) -> str:

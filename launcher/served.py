@@ -20,6 +20,7 @@ _ANSWER = 5.0
 _FIRST = 120.0  # seconds, in which a server that says yes has said it
 _KEEPER = "certificates"  # the container's resource in the program
 _STATUS = "/certificates/served/status.json"
+_PLACEHOLDER = "Placeholder until a certificate is issued"  # as `images/certificates/keeper.py` calls itself
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,11 @@ def certificates(state: State, python: Path, now: datetime) -> list[Certificate]
 
 @dataclass(frozen=True)
 class Trouble:
-    """What the keeper of an ACME certificate says; `red` where there is no certificate yet that clients could trust."""
+    """What the keeper of an ACME certificate says."""
 
     message: str
     red: bool
+    """Whether there is no certificate yet for all that the settings ask for."""
     failed: bool = True
     """Whether anything went wrong; else the first certificate is on its way."""
 
@@ -102,8 +104,7 @@ def trouble(state: State) -> Trouble | None:
         return None
     reason = f"{error.rstrip('.')}." if error else "No certificate has been issued yet."
     at = datetime.fromisoformat(said["next_attempt"]).astimezone(UTC)
-    until_then = "What is served goes on" if issued else "Until there is one, browsers warn"
-    message = f"{reason} {until_then}; the next attempt is at {at:%Y-%m-%d %H:%M} UTC."
+    message = f"{reason} What is served goes on; the next attempt is at {at:%Y-%m-%d %H:%M} UTC."
     return Trouble(message, red=not issued, failed=bool(error))
 
 
@@ -126,7 +127,10 @@ def _judged(url: str, found: dict[str, Any], now: datetime) -> Certificate:
     since, until = datetime.fromisoformat(found["since"]), datetime.fromisoformat(found["until"])
     host = urlsplit(url).hostname or ""
     names = tuple(sorted(found["names"], key=lambda name: not _covered(host, [name])))  # the one that it goes by first
-    state, wrong = _verdict(host, names, since, until, now)
+    if found["issuer"] == _PLACEHOLDER:
+        state, wrong = "not issued", "has a placeholder until a certificate is issued; browsers warn of it"
+    else:
+        state, wrong = _verdict(host, names, since, until, now)
     return Certificate(urlsplit(url).netloc, state, found["issuer"], names, until, wrong)
 
 

@@ -148,9 +148,9 @@ def says(*, issued: bool, error: str | None) -> str:
         (
             False,
             "No folder",
-            "No folder. Until there is one, browsers warn; the next attempt is at 2026-11-28 10:20 UTC.",
+            "No folder. What is served goes on; the next attempt is at 2026-11-28 10:20 UTC.",
         ),
-        (False, None, "No certificate has been issued yet. Until there is one, browsers warn; the next attempt is at"),
+        (False, None, "No certificate has been issued yet. What is served goes on; the next attempt is at"),
     ],
 )
 def test_what_goes_wrong_is_told_and_red_only_while_there_is_no_certificate(
@@ -224,18 +224,23 @@ def test_a_status_is_red_for_one_certificate_that_is_not_well(shown: Shown, issu
     assert f" ! mlflow.{DOMAIN}:9 serves no certificate" in text
 
 
-def test_a_status_is_red_for_a_placeholder_and_not_for_a_renewal_that_may_still_succeed(
+def test_a_status_is_red_until_all_is_issued_and_not_for_a_renewal_that_may_still_succeed(
     shown: Shown, site: Site, programs: Programs
 ):
+    """Sites that an older certificate is good for are well meanwhile."""
     state = stack(sites(DOMAIN, site.port), site.port, more=("certificates",))
-    programs("docker", says(issued=False, error="No certificate: refused."))
-    code, text = shown(state)
+    for issued, expected in ((False, 1), (True, 0)):
+        programs("docker", says(issued=issued, error="No certificate: refused."))
+        code, text = shown(state)
+        assert code == expected
+        assert "  well  " in text and " ! No certificate: refused. What is served goes on" in text
+
+
+def test_a_placeholder_is_shown_as_what_it_is(shown: Shown):
+    with https_site(leaf(authority("Placeholder until a certificate is issued"), HOSTS)) as placeholder:
+        code, text = shown(stack(sites(DOMAIN, placeholder.port), placeholder.port))
     assert code == 1
-    assert "  not issued  " in text and "  well  " not in text and " ! No certificate: refused." in text
-    programs("docker", says(issued=True, error="No certificate: refused."))
-    code, text = shown(state)
-    assert code == 0
-    assert "  well  " in text and " ! No certificate: refused." in text
+    assert "  not issued  " in text and "  well  " not in text
 
 
 @pytest.mark.parametrize("state", [stack({}), stack({"mlflow_tracking_uri": "http://localhost:9"}, 9)])
