@@ -36,13 +36,16 @@ class Certificate:
     wrong: str | None = None
 
     def left(self, now: datetime) -> str:
-        """In whole days, or in hours when there are few."""
+        """In whole days, or in hours or minutes when there are few."""
         if self.until is None:
             return "-"
         left = self.until - now
         if left < timedelta():
             return "-"
-        return f"{left.days} days" if left.days > 1 else f"{left // timedelta(hours=1)} h"
+        if left.days > 1:
+            return f"{left.days} days"
+        hours = left // timedelta(hours=1)
+        return f"{hours} h" if hours else f"{left // timedelta(minutes=1)} min"
 
 
 def certificates(state: State, python: Path, now: datetime) -> list[Certificate]:

@@ -54,6 +54,7 @@ def test_each_site_has_an_issuer_the_names_and_the_time_that_is_left(site: Site)
         assert set(certificate.names) == set(HOSTS)
         assert certificate.left(now()) == "47 h"
     assert found[0].left(now(-timedelta(days=10))) == "11 days"
+    assert found[0].left(now(LIFE - timedelta(minutes=5, seconds=30))) == "5 min"
 
 
 def test_it_is_old_in_the_last_third_of_its_life_however_long_that_is(issuer: Pair):
