@@ -152,7 +152,7 @@ def test_preview_shows_a_change_and_names_a_mistake(checkout: Checkout):
         shown = checkout.platform("preview")
         assert shown.returncode == 0
         changed = {line for line in shown.stdout.splitlines() if line.startswith(" ++ ")}
-        assert changed == {" ++ Container mlflow-files (uploads)", " ++ Container mlflow (volumes)"}
+        assert changed == {" ++ Container mlflow-files (uploads)", " ++ Container mlflow"}
         file.write_text(yaml.safe_dump({"config": {**config, f"{PROJECT}:tracking": {"worker": 3}}}))
         refused = checkout.platform("preview")
         assert refused.returncode != 0
