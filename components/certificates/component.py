@@ -40,7 +40,7 @@ class Certificates(pulumi.ComponentResource):
     """A volume with what the gateway serves, and the one container that writes it.
 
     A renewal is a rename on that volume, so the gateway goes on as it is, and so do transfers that are under way. The
-    container is on a network of its own: it serves nobody, and ACME servers look at the gateway.
+    container is on a network with the gateway alone: it serves nobody, and ACME servers look at the gateway.
     """
 
     volume: Output[str]

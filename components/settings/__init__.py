@@ -4,7 +4,7 @@ from components.settings.lifetimes import Lifetimes
 from components.settings.reading import SettingsError, load, parse
 from components.settings.sites import Site, Sites
 from components.settings.teams import BucketAccess
-from components.settings.tls import Acme, ByTheGateway, Files, NoTls, Proxy, SelfSigned
+from components.settings.tls import Acme, ByTheGateway, Files, Proxy, SelfSigned
 from components.settings.tree import SERVICE_ACCOUNT, LogLevel, Settings
 from components.settings.values import Prefix
 
@@ -16,7 +16,6 @@ __all__ = [
     "Files",
     "Lifetimes",
     "LogLevel",
-    "NoTls",
     "Prefix",
     "Proxy",
     "SelfSigned",

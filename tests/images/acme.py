@@ -1,25 +1,18 @@
 """A network of a test's own with pebble (an ACME server), NGINX, and the container that keeps certificates."""
 
-import asyncio
 import hashlib
-import io
 import json
 import socket
 import ssl
-import tarfile
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from docker.errors import APIError
 from docker.models.containers import Container
@@ -27,6 +20,8 @@ from docker.models.networks import Network
 from docker.models.volumes import Volume
 
 from components.images import BASE, PACKAGES_OF
+from tests.authority import authority, leaf
+from tests.conformance.containers import archive
 from tests.images import pebble
 
 FOLDER = Path(__file__).parents[2] / "images/certificates"
@@ -98,50 +93,10 @@ def until(look: Callable[[], Seen], seconds: float = 30) -> Seen:
         time.sleep(0.1)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A certificate and its key, in PEM."""
-
-    certificate: str
-    key: str
-
-
-def _use(*, authority: bool) -> x509.KeyUsage:
-    """Python since 3.13 wants to see what an authority's key is for."""
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def pair(name: str, key: ec.EllipticCurvePrivateKey | None = None, issuer: Pair | None = None) -> Pair:
-    """Valid for an hour; without an issuer it is an authority of its own."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    own = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    above = x509.load_pem_x509_certificate(issuer.certificate.encode()) if issuer else None
-    signer = serialization.load_pem_private_key(issuer.key.encode(), None) if issuer else key
-    assert isinstance(signer, ec.EllipticCurvePrivateKey)
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(above.subject if above else own, own, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=not issuer, path_length=None), critical=True)
-        .add_extension(_use(authority=not issuer), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-    pkcs8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return Pair(certificate.public_bytes(serialization.Encoding.PEM).decode(), key.private_bytes(*pkcs8).decode())
+def pair(name: str, key: ec.EllipticCurvePrivateKey | None = None) -> tuple[str, str]:
+    """A certificate that has signed itself, and its key (PEM)."""
+    made = leaf(None, [name], key=key)
+    return made.pem, made.key_pem
 
 
 def key_of(certificate: x509.Certificate) -> str:
@@ -170,76 +125,6 @@ def served(port: int, name: str = MLFLOW, authority: str | None = None) -> x509.
     return x509.load_der_x509_certificate(certificate)
 
 
-@dataclass
-class Handshakes:
-    """What many new connections saw, each with a request of its own."""
-
-    total: int = 0
-    failures: list[str] = field(default_factory=list)
-    serials: set[int] = field(default_factory=set)
-    keys: set[str] = field(default_factory=set)
-
-
-@contextmanager
-def handshakes(port: int, clients: int = 4, pause: float = 0.02) -> Iterator[Handshakes]:
-    """One handshake after another per client, until the block ends; `pause` is in seconds."""
-    seen, lock, over = Handshakes(), threading.Lock(), threading.Event()
-
-    def knock() -> None:
-        while not over.wait(pause):
-            certificate, failure = None, None
-            try:
-                certificate = served(port)
-            except (OSError, AssertionError) as error:
-                failure = repr(error)
-            with lock:
-                seen.total += 1
-                if failure:
-                    seen.failures.append(failure)
-                if certificate:
-                    seen.serials.add(certificate.serial_number)
-                    seen.keys.add(key_of(certificate))
-
-    threads = [threading.Thread(target=knock) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-
-
-def download_slowly(port: int, connections: int) -> list[int]:
-    """The length of each body of as many downloads at once."""
-
-    async def download() -> int:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=MLFLOW)
-        writer.write(f"GET /slow HTTP/1.0\r\nHost: {MLFLOW}\r\n\r\n".encode())
-        await reader.readuntil(b"\r\n\r\n")
-        body = await reader.read(-1)
-        writer.close()
-        return len(body)
-
-    async def all_of_them() -> list[int]:
-        return await asyncio.gather(*(download() for _ in range(connections)))
-
-    return asyncio.run(all_of_them())
-
-
-def upload(container: Container, folder: str, files: Mapping[str, str]) -> None:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content.encode()), 0o644
-            archive.addfile(entry, io.BytesIO(content.encode()))
-    container.put_archive(folder, buffer.getvalue())
-
-
 def output(container: Container, *command: str, user: str = "") -> str:
     """What a command in a running container says; an error if it fails."""
     code, said = container.exec_run(list(command), user=user)
@@ -259,7 +144,7 @@ class Stage:
         self._containers: list[Container] = []
         self._volumes: list[Volume] = []
         self._network: Network | None = None
-        self._authority = pair("the ACME server's authority")
+        self._authority = authority("the ACME server's authority")
         self.volume = self._new_volume("certificates")
 
     def close(self) -> None:
@@ -276,8 +161,8 @@ class Stage:
 
         It forgets everything when it is stopped.
         """
-        server = pair("pebble", issuer=self._authority)
-        files = pebble.files(server.certificate, server.key, http=HTTP, https=HTTPS, lifetime=lifetime)
+        server = leaf(self._authority, ["pebble"])
+        files = pebble.files(server.pem, server.key_pem, http=HTTP, https=HTTPS, lifetime=lifetime)
         return self._run(
             "pebble",
             pebble.image(self._client),
@@ -290,7 +175,7 @@ class Stage:
 
     def root_of(self, server: Container) -> str:
         """The root that pebble's certificates lead to, in PEM."""
-        return pebble.root(self.port(server, pebble.MANAGEMENT), self._authority.certificate)
+        return pebble.root(self.port(server, pebble.MANAGEMENT), self._authority.pem)
 
     def gateway(self, *domains: str, configuration: str = NGINX_CONF) -> Container:
         """NGINX, found on the network by these domains; it may read certificates and not write them."""
@@ -319,14 +204,14 @@ class Stage:
             **changed,
         }
         files = {name: (FOLDER / name).read_text() for name in ("keeper.py", "deploy.sh")}
-        files |= {"acme.json": json.dumps(settings), "directory-ca.pem": self._authority.certificate}
+        files |= {"acme.json": json.dumps(settings), "directory-ca.pem": self._authority.pem}
         return self._run_as_certificates(self._certbot_image(), ["python3", f"{OWN}/keeper.py"], files)
 
-    def deployer(self, pairs: Mapping[str, Pair], command: str = "sleep 600") -> Container:
+    def deployer(self, pairs: Mapping[str, tuple[str, str]], command: str = "sleep 600") -> Container:
         """A container of the NGINX image that runs a command of the shell and can deploy pairs."""
         files = {"deploy.sh": (FOLDER / "deploy.sh").read_text()}
         for name, one in pairs.items():
-            files |= {f"{name}.pem": one.certificate, f"{name}.key": one.key}
+            files |= {f"{name}.pem": one[0], f"{name}.key": one[1]}
         return self._run_as_certificates(self._nginx_image, ["sh", "-c", command], files)
 
     def end(self, container: Container) -> float:
@@ -382,7 +267,7 @@ class Stage:
         )
         self._containers.append(container)
         for folder, content in files.items():
-            upload(container, folder, content)
+            container.put_archive(folder, archive(content))
         self._network.connect(container, aliases=[name, *aliases])
         container.start()
         return container

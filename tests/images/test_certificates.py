@@ -17,10 +17,7 @@ from tests.images.acme import (
     OWN,
     SERVED,
     SLOW_BYTES,
-    Pair,
     Stage,
-    download_slowly,
-    handshakes,
     key_of,
     names_of,
     output,
@@ -30,6 +27,7 @@ from tests.images.acme import (
     status,
     until,
 )
+from tests.images.handshakes import download_slowly, handshakes
 from tests.images.pebble import orders
 
 
@@ -287,7 +285,7 @@ def test_a_pair_from_files_is_deployed_and_the_container_ends_when_it_is_told(st
 
 def test_what_is_no_pair_is_refused_and_changes_nothing(stage: Stage):
     own = pair(MLFLOW)
-    holder = stage.deployer({"own": own, "swapped": Pair(own.key, own.certificate)})
+    holder = stage.deployer({"own": own, "swapped": (own[1], own[0])})
     deploy(holder, "own")
     before = output(holder, "ls", "-lR", SERVED)
     with pytest.raises(ValueError, match="swapped.pem holds no certificate in PEM; nothing was changed"):

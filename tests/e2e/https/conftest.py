@@ -4,7 +4,9 @@ import runpy
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import certifi
 import pytest
@@ -20,9 +22,15 @@ PORTS: tuple[str, ...] = ("http", "https", "admin_postgres", "admin_keycloak", "
 
 @pytest.fixture(scope="package")
 def platform(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("https")
+    with over_https(tmp_path_factory.mktemp("https")) as made:
+        yield made
+
+
+@contextmanager
+def over_https(folder: Path, **settings: Any) -> Iterator[Platform]:
+    """A stack with such settings more, whose names and whose authority this process knows while the block runs."""
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    settings = {"domain": "e2e.localhost", "tls": "self_signed", "ports": ports}
+    settings = {"domain": "e2e.localhost", "tls": "self_signed", "ports": ports, **settings}
     with pytest.MonkeyPatch.context() as patch, brought_up(folder, settings, ports) as stack:
         outputs = stack.outputs()
         authority = folder / "authority.pem"

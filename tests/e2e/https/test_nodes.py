@@ -18,10 +18,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from docker.models.containers import Container
 
-from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.https.conftest import NAMES, PORTS, find_names, trust
+from tests.e2e.conftest import Platform
+from tests.e2e.https.conftest import over_https
 from tests.e2e.https.load import PREFIX, Load, Request, differing
-from tests.e2e.stack import free_ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -52,17 +51,8 @@ class Logged:
 
 @pytest.fixture(scope="module")
 def platform(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("nodes")
-    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    settings = {"domain": "nodes.localhost", "tls": "self_signed", "ports": ports}
-    shape = {"storage": {"nodes": 4, "drives": 2}}
-    with pytest.MonkeyPatch.context() as patch, brought_up(folder, {**settings, **shape}, ports) as stack:
-        outputs = stack.outputs()
-        authority = folder / "authority.pem"
-        authority.write_text(outputs["ca_certificate"])
-        find_names(patch)
-        trust(patch, authority)
-        yield Platform(stack, outputs, authority=authority, imports=NAMES)
+    with over_https(tmp_path_factory.mktemp("nodes"), storage={"nodes": 4, "drives": 2}) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
