@@ -5,11 +5,12 @@ from pulumi import Output
 
 from components import settings as stack
 from components import teams
+from components.backup import Backup, BackupArgs
 from components.certificates import Certificates, CertificatesArgs
 from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
 from components.identity import Identity, IdentityArgs
-from components.images import Images
+from components.images import Images, versions
 from components.network import Networks
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.tracking import BACKCHANNEL_LOGOUT, Tracking, TrackingArgs, address
@@ -19,7 +20,8 @@ TRACKING, GATEWAY = "mlflow", "gateway"  # others are told their addresses befor
 settings = stack.load()
 ports, sites, tls = settings.ports, settings.sites, settings.tls
 
-images = Images("images", settings.images, acme=isinstance(tls, stack.Acme))
+unused = {"certbot": not isinstance(tls, stack.Acme), "backup": not settings.backup.place}
+images = Images("images", settings.images, without=[image for image, is_unused in unused.items() if is_unused])
 networks = Networks("network", settings.prefix, settings.keep_data)
 
 database = Database(
@@ -94,6 +96,28 @@ tracking = Tracking(
         log_level=settings.tracking.log_level,
     ),
 )
+
+if settings.backup.place:
+    backup = Backup(
+        "backup",
+        BackupArgs(
+            network=networks.joining("front", "database"),
+            image=images.backup,
+            settings=settings.backup,
+            place=settings.backup.place,
+            database=database.backup_role(),
+            counted=["mlflow", "keycloak"],
+            artifacts=object_store.backup_user(),
+            object_store_url=f"http://{object_store.s3}",
+            bucket=object_store.bucket,
+            region=settings.storage.region,
+            versions=versions(settings.images),
+        ),
+    )
+    if backup.key:
+        pulumi.export("backup_key", backup.key)
+    if backup.public_key:
+        pulumi.export("backup_public_key", backup.public_key)
 
 certificates = None
 if isinstance(tls, stack.ByTheGateway):

@@ -13,6 +13,21 @@ from components.passwords import password
 
 _PORT = 5432
 _SUPERUSER = "/run/secrets/postgres-superuser"  # a file with its password
+_HBA, _IDENT = "/etc/mlflow-platform/pg_hba.conf", "/etc/mlflow-platform/pg_ident.conf"
+_BACKUP = "backup"
+# Inside the container, root may stand for the server's user. Neither image lets anybody copy the log by itself.
+_WHO_MAY_CONNECT = f"""\
+local all all peer map=inside
+host all all all scram-sha-256
+host replication {_BACKUP} all scram-sha-256
+"""
+_INSIDE = "inside postgres all\ninside root all\n"
+_SETTINGS = {
+    "hba_file": _HBA,
+    "ident_file": _IDENT,
+    "max_slot_wal_keep_size": "4GB",  # so much log waits for a backup that is down, before the disk matters more
+}
+_TO_COPY = ("pg_backup_start", "pg_backup_stop", "pg_switch_wal", "pg_create_restore_point")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +77,10 @@ class Database(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=[server]),
         )
         # Where the volume stays, so do the databases on it.
-        on_server = ResourceOptions(parent=self, provider=admin, retain_on_delete=args.network.keep_data)
+        self._name = name
+        self._on_server = on_server = ResourceOptions(
+            parent=self, provider=admin, retain_on_delete=args.network.keep_data
+        )
         self.connections = {database: self._database(name, database, on_server) for database in args.databases}
         self.register_outputs({})
 
@@ -73,7 +91,11 @@ class Database(pulumi.ComponentResource):
             ServiceArgs(
                 image=args.image,
                 envs=[f"POSTGRES_PASSWORD_FILE={_SUPERUSER}"],
-                files={_SUPERUSER: superuser},
+                files={_SUPERUSER: superuser, _HBA: _WHO_MAY_CONNECT, _IDENT: _INSIDE},
+                command=[
+                    "postgres",
+                    *(part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")),
+                ],
                 volumes={"/var/lib/postgresql/data": volume.name},
                 ports=[docker.ContainerPortArgs(internal=_PORT, external=args.admin_port, ip="127.0.0.1")],
                 # Over TCP: while the entrypoint initialises the data, the server listens on its socket alone.
@@ -103,3 +125,45 @@ class Database(pulumi.ComponentResource):
         )
         # By way of the grant, so that nobody connects before the database is closed to everybody else.
         return Connection(host=name, port=_PORT, database=closed.database, user=owner.name, password=secret)
+
+    def backup_role(self) -> Connection:
+        """Who may copy everything and change nothing: what Barman's manual asks for, and to count what is there."""
+        label, on_server = f"{self._name}-{_BACKUP}", self._on_server
+        secret = password(label, self)
+        role = postgresql.Role(
+            label,
+            name=_BACKUP,
+            login=True,
+            replication=True,
+            roles=["pg_checkpoint", "pg_read_all_data", "pg_read_all_settings", "pg_read_all_stats"],
+            password=secret,
+            opts=on_server,
+        )
+        connecting = [
+            postgresql.Grant(
+                f"{label}-{database.replace('_', '-')}",
+                database=connection.database,
+                role=role.name,
+                object_type="database",
+                privileges=["CONNECT"],
+                opts=on_server,
+            )
+            for database, connection in self.connections.items()
+        ]
+        copying = [
+            postgresql.Grant(
+                f"{label}-{function.replace('_', '-')}",
+                database="postgres",
+                schema="pg_catalog",
+                role=role.name,
+                object_type="function",
+                objects=[function],
+                privileges=["EXECUTE"],
+                opts=on_server,
+            )
+            for function in _TO_COPY
+        ]
+        user = Output.all(role.name, *(grant.id for grant in (*connecting, *copying))).apply(lambda made: made[0])
+        return Connection(
+            host=self._name, port=_PORT, database=Output.from_input("postgres"), user=user, password=secret
+        )

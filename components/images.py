@@ -1,6 +1,7 @@
 """The one list of what runs: every image and its version, from a registry or built here."""
 
 import platform
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,8 +34,17 @@ PINS = {
     "minio": Pin("docker.io/pgsty/silo:RELEASE.2026-09-16T00-00-00Z", "images/minio", "2026-02-12"),
     "nginx": Pin("docker.io/nginxinc/nginx-unprivileged:1.30", "images/nginx", "1.26"),
     "mlflow": Pin(None, "plugin", "3.17.2"),
+    "backup": Pin(None, "images/backup", "3.13"),
     "certbot": Pin("docker.io/certbot/certbot:v5.8.0", "images/certificates", "4.0"),
 }
+
+
+def versions(source: Literal["registry", "local"]) -> dict[str, str]:
+    """What runs, by service: upstream's tag, or that of what is built here."""
+    return {
+        image: pin.upstream.rpartition(":")[2] if source == "registry" and pin.upstream else pin.tag
+        for image, pin in PINS.items()
+    }
 
 
 class Images(pulumi.ComponentResource):
@@ -45,14 +55,19 @@ class Images(pulumi.ComponentResource):
     minio: Output[str]
     nginx: Output[str]
     mlflow: Output[str]
+    backup: Output[str]
     certbot: Output[str]
-    """Only where certificates come by ACME."""
 
     def __init__(
-        self, name: str, source: Literal["registry", "local"], *, acme: bool, opts: ResourceOptions | None = None
+        self,
+        name: str,
+        source: Literal["registry", "local"],
+        *,
+        without: Collection[str] = (),
+        opts: ResourceOptions | None = None,
     ):
         super().__init__("mlflow-platform:index:Images", name, None, opts)
-        wanted = {image: pin for image, pin in PINS.items() if acme or image != "certbot"}
+        wanted = {image: pin for image, pin in PINS.items() if image not in without}
         for image, pin in wanted.items():
             made_of = pin.upstream if source == "registry" else None
             setattr(self, image, self._pulled(image, made_of) if made_of else self._built(image, pin, BASE[source]))

@@ -25,7 +25,7 @@ class ServiceArgs:
     command: Sequence[Input[str]] | None = None
     envs: Sequence[Input[str]] = ()
     files: Mapping[str, Input[str]] = field(default_factory=dict)  # path in the container -> content
-    volumes: Mapping[str, Input[str]] = field(default_factory=dict)  # path in the container -> volume
+    volumes: Mapping[str, Input[str]] = field(default_factory=dict)  # path in the container -> volume, or host's folder
     shared: Mapping[str, Input[str]] = field(default_factory=dict)  # the same, of another service, to read alone
     memory_folders: Mapping[str, int] = field(default_factory=dict)  # path -> MB of its memory; empty at each start
     disk_folders: Sequence[str] = ()  # writable, begin with what the image has there, and go with the container
@@ -88,7 +88,7 @@ class Network:
         It writes to its volumes and folders alone; its files it can only read.
         """
         volumes = [
-            docker.ContainerVolumeArgs(volume_name=volume, container_path=path, read_only=read_only or None)
+            self._mounted(path, volume, read_only=read_only)
             for mounted, read_only in ((args.volumes, False), (args.shared, True))
             for path, volume in mounted.items()
         ]
@@ -135,6 +135,16 @@ class Network:
             must_run=True,
             destroy_grace_seconds=20,
             opts=opts,
+        )
+
+    @staticmethod
+    def _mounted(path: str, source: Input[str], *, read_only: bool) -> docker.ContainerVolumeArgs:
+        of_the_host = isinstance(source, str) and source.startswith("/")
+        return docker.ContainerVolumeArgs(
+            host_path=source if of_the_host else None,
+            volume_name=None if of_the_host else source,
+            container_path=path,
+            read_only=read_only or None,
         )
 
     def _files(self, name: str, args: ServiceArgs, opts: ResourceOptions) -> list[docker.ContainerVolumeArgs]:

@@ -10,12 +10,13 @@ from pulumi import Input, Output, ResourceOptions
 
 from components.network import Network, ServiceArgs
 from components.passwords import access_key, password
-from components.policies import bucket_policy
+from components.policies import backup_policy, bucket_policy
 from components.realm import Client
 
 _S3 = 9000
 _CONSOLE = 9001
 _TRACKING = "mlflow-server"
+_BACKUP = "backup"
 _SECRETS_FILE = "/run/secrets/minio.env"
 
 
@@ -41,7 +42,7 @@ class ObjectStoreArgs:
 
 @dataclass(frozen=True)
 class Access:
-    """MLflow's own way in: a user with a policy for the artifact bucket and nothing else."""
+    """A service's own way in: a user with a policy for the artifact bucket and nothing else."""
 
     access_key: Output[str]
     secret_key: Output[str]  # secret
@@ -62,7 +63,7 @@ class ObjectStore(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ObjectStoreArgs, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:ObjectStore", name, None, opts)
-        self._name = name
+        self._name, self._bucket_name = name, args.bucket
         self.root = {"user": access_key(f"{name}-root", self), "password": password(f"{name}-root", self)}
         nodes = [f"{name}-{number}" for number in range(1, args.nodes + 1)]
         servers = [self._server(number, node, args) for number, node in enumerate(nodes)]
@@ -72,7 +73,7 @@ class ObjectStore(pulumi.ComponentResource):
 
         bucket, versioning = self._bucket(args.bucket)
         policies = [self._policy(policy, document) for policy, document in args.policies.items()]
-        self.tracking = self._tracking_user(args.bucket)
+        self.tracking = self._user(_TRACKING, bucket_policy(args.bucket, "write"))
         self.bucket = Output.all(bucket.bucket, versioning.id, *[policy.id for policy in policies]).apply(
             lambda made: made[0]
         )
@@ -166,11 +167,15 @@ class ObjectStore(pulumi.ComponentResource):
     def _policy(self, name: str, document: str) -> minio.IamPolicy:
         return minio.IamPolicy(f"{self._name}-{name}", name=name, policy=document, opts=self._on_server)
 
-    def _tracking_user(self, bucket: str) -> Access:
+    def backup_user(self) -> Access:
+        """Who may read everything, and is told of each change."""
+        return self._user(_BACKUP, backup_policy(self._bucket_name))
+
+    def _user(self, whose: str, document: str) -> Access:
         """A user with an attached policy: an inline policy of a service account can be escaped (CVE-2025-62506)."""
-        name = f"{self._name}-{_TRACKING}"
+        name = f"{self._name}-{whose}"
         key, secret = access_key(name, self), password(name, self)
-        policy = self._policy(_TRACKING, bucket_policy(bucket, "write"))
+        policy = self._policy(whose, document)
         user = minio.IamUser(name, name=key, secret=secret, opts=self._on_server)
         minio.IamUserPolicyAttachment(name, user_name=user.name, policy_name=policy.name, opts=self._on_server)
         return Access(access_key=key, secret_key=secret)

@@ -28,6 +28,13 @@ def bucket_policy(bucket: str, access: Literal["read", "write"]) -> str:
     return _document(_bucket_statements(bucket, access))
 
 
+def backup_policy(bucket: str) -> str:
+    """A policy as JSON for whoever copies the bucket: everything to read, and to be told of each change."""
+    arn = f"arn:aws:s3:::{bucket}"
+    listening = {"Effect": "Allow", "Action": ["s3:ListenBucketNotification"], "Resource": [arn]}
+    return _document([*_bucket_statements(bucket, "read"), listening])
+
+
 def _bucket_statements(
     bucket: str, access: Literal["read", "write"], prefixes: Sequence[str] = ()
 ) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What a stack's YAML may say: one typed tree, read once."""
 
+from components.settings.backup import S3, Backup, HostFolder, OwnVolume, Place, Sftp
 from components.settings.lifetimes import Lifetimes
 from components.settings.reading import SettingsError, load, parse
 from components.settings.sites import Site, Sites
@@ -9,18 +10,24 @@ from components.settings.tree import SERVICE_ACCOUNT, LogLevel, Settings
 from components.settings.values import Prefix
 
 __all__ = [
+    "S3",
     "SERVICE_ACCOUNT",
     "Acme",
+    "Backup",
     "BucketAccess",
     "ByTheGateway",
     "Files",
+    "HostFolder",
     "Lifetimes",
     "LogLevel",
+    "OwnVolume",
+    "Place",
     "Prefix",
     "Proxy",
     "SelfSigned",
     "Settings",
     "SettingsError",
+    "Sftp",
     "Site",
     "Sites",
     "load",

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pydantic import ValidationError
 
+from components.settings.backup import S3, Backup, HostFolder, Keep, Nowhere, OwnVolume, Sftp
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import Ports
 from components.settings.sites import Domains
@@ -84,14 +85,18 @@ def _is_name_branch(location: tuple[int | str, ...]) -> bool:
 
 def _place(project: str, location: tuple[int | str, ...], origins: Mapping[str, str]) -> str:
     # A union's branch names are pydantic's, not the user's.
-    parts = [str(part) for part in _without_mode(location) if not str(part).startswith(("literal[", "BucketAccess"))]
+    parts = [str(part) for part in _without_branch(location) if not str(part).startswith(("literal[", "BucketAccess"))]
     path = ".".join(parts)
     origin = f" ({origins[path]})" if path in origins else ""
     return f"{project}:{path}{origin}" if parts else project
 
 
-def _without_mode(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    return (*location[:1], *location[2:]) if location[:1] == ("tls",) else location
+def _without_branch(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Without the mode or kind that pydantic puts after the key whose value is one of several mappings."""
+    for key in (("tls",), ("backup", "to")):
+        if location[: len(key)] == key:
+            return (*key, *location[len(key) + 1 :])
+    return location
 
 
 def _complaint(problem: Any) -> str:
@@ -103,7 +108,8 @@ def _complaint(problem: Any) -> str:
         case "value_error":
             return str(problem["ctx"]["error"])
         case "union_tag_invalid" | "union_tag_not_found":
-            return f"needs a mode ({', '.join(MODES)}), but it is {problem['input']!r}"
+            what, names = ("mode", MODES) if problem["loc"] == ("tls",) else ("kind", KINDS)
+            return f"needs a {what} ({', '.join(names)}), but it is {problem['input']!r}"
         case "model_type":
             return f"needs a mapping (of {_keys(problem['loc'])}), but it is {problem['input']!r}"
         case _:
@@ -117,6 +123,7 @@ _NODES: dict[str, type[Strict]] = {
     "tracking": Tracking,
     "lifetimes": Lifetimes,
     "service_clients": ServiceClient,
+    "backup": Backup,
 }
 MODES: dict[str, type[Strict]] = {
     "none": NoTls,
@@ -124,6 +131,13 @@ MODES: dict[str, type[Strict]] = {
     "files": Files,
     "acme": Acme,
     "proxy": Proxy,
+}
+KINDS: dict[str, type[Strict]] = {
+    "none": Nowhere,
+    "volume": OwnVolume,
+    "folder": HostFolder,
+    "s3": S3,
+    "sftp": Sftp,
 }
 
 
@@ -134,6 +148,10 @@ def _keys(location: tuple[int | str, ...]) -> str:
         model = BucketAccess if "BucketAccess" in location else Team
     elif location and location[0] == "tls":
         model = MODES[str(location[1])]
+    elif location[:2] == ("backup", "to"):
+        model = KINDS[str(location[2])]
+    elif location[:2] == ("backup", "keep"):
+        model = Keep
     elif location:
         model = _NODES[str(location[0])]
     return ", ".join(sorted(model.model_fields))

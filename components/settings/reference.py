@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.settings.reading import MODES
+from components.settings.backup import Keep
+from components.settings.reading import KINDS, MODES
 from components.settings.teams import BucketAccess, ServiceClient, Team
 from components.settings.tree import Settings
 from components.settings.values import Strict
@@ -41,6 +42,7 @@ def page() -> str:
     nodes = [("", Settings), *_nodes(Settings), ("teams.<name>", Team), ("teams.<name>.storage", BucketAccess)]
     nodes.append(("service_clients.<name>", ServiceClient))
     nodes += [(f"tls` with mode `{mode}", node) for mode, node in MODES.items()]
+    nodes += [("backup.keep", Keep), *((f"backup.to` with kind `{kind}", node) for kind, node in KINDS.items())]
     return "\n".join([_HEAD, *(_table(place, node) for place, node in nodes)])
 
 

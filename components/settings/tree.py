@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from components.settings.backup import Backup, OwnVolume
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import BY_SITE, SHARED, Ports
 from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_private
@@ -64,6 +65,7 @@ class Settings(Strict):
     """Where Keycloak is administered: on loopback, at the port `admin_keycloak`, or where its logins are."""
     keep_data: bool = True
     """Whether volumes, databases, realm and bucket outlive the stack; rights follow the stack file in any case."""
+    backup: Backup = Backup()
     lifetimes: Lifetimes = Lifetimes()
     password_grant: bool = False
     """Whether MLflow takes user names and passwords, too, for clients that can do no better."""
@@ -127,6 +129,15 @@ class Settings(Strict):
                 f"tls is none, but {public} may be reached from anywhere, and over http everybody on the way reads "
                 f"passwords and tokens; set tls to self_signed, files, acme or proxy, or use a name of this machine "
                 "or of a private network (localhost, 10.0.0.5, mlflow.internal)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _backups_outlive_the_machine(self) -> Self:
+        if self.keep_data and self.with_domains and isinstance(self.backup.to, OwnVolume):
+            raise ValueError(
+                "backup.to is a volume of this machine, and would be lost with it; name a place that is not this "
+                "machine (kind folder, s3 or sftp), or none"
             )
         return self
 

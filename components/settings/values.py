@@ -74,6 +74,8 @@ Email = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$", json_schema_extra={"format": "email"})
 ]
 File = Annotated[str, Field(min_length=1, json_schema_extra={"format": "path"})]
+Folder = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/@+-]+$")]
+HostKey = Annotated[str, Field(pattern=r"^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/=]+$")]
 Subnet = Annotated[str, Field(json_schema_extra={"format": "subnet"}), AfterValidator(_subnet)]
 WebAddress = Annotated[
     str, Field(json_schema_extra={"format": "uri", "pattern": "^https://"}), AfterValidator(_web_address)

@@ -103,7 +103,8 @@ class Servers(pulumi.runtime.Mocks):
             case "RemoteImage":
                 return {"imageId": f"sha256:pulled-{args.name}"}
             case "PrivateKey":
-                return {"privateKeyPem": pulumi.Output.secret(f"made-up-key-{args.name}")}
+                key = pulumi.Output.secret(f"made-up-key-{args.name}")
+                return {"privateKeyPem": key, "privateKeyOpenssh": key, "publicKeyOpenssh": f"ssh-ed25519 {args.name}"}
             case "CertRequest":
                 return {"certRequestPem": f"request-{args.name}"}
             case "SelfSignedCert" | "LocallySignedCert":

@@ -7,13 +7,14 @@ import pytest
 
 from .graph import Graph, Resource
 
-NAMES = ["gateway", "keycloak", "minio-1", "mlflow", "postgres"]
+NAMES = ["backup", "gateway", "keycloak", "minio-1", "mlflow", "postgres"]
 CAPABILITIES = {
     "minio-1": ["CAP_DAC_OVERRIDE"],
     "postgres": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
 }
 # Where each writes, besides to its data: in memory, and on disk.
 WRITTEN: dict[str, tuple[set[str], set[str]]] = {
+    "backup": ({"/tmp", "/run/backup"}, set()),
     "gateway": ({"/tmp"}, set()),
     "keycloak": ({"/tmp", "/opt/keycloak/data"}, {"/opt/keycloak/lib/quarkus"}),
     "minio-1": ({"/tmp"}, set()),

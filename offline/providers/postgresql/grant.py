@@ -1,4 +1,4 @@
-"""What a role, or everybody, may do with a database."""
+"""What a role, or everybody, may do with a database or a function."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ from ..values import UNKNOWN
 if TYPE_CHECKING:
     from .server import Server, Session
 
-_ALL = {"CONNECT", "CREATE", "TEMPORARY"}
+_ALL = {"database": {"CONNECT", "CREATE", "TEMPORARY"}, "function": {"EXECUTE"}}
 
 # A database whose rights were never touched has no list of them: acldefault says what then holds.
 _READ = """
@@ -18,12 +18,21 @@ _READ = """
     ) AS privileges, rolname::text AS role, datname::text AS database
     FROM pg_database, (SELECT oid, rolname FROM pg_roles UNION ALL SELECT 0, 'public') AS roles
 """
+_READ_FUNCTION = """
+    SELECT ARRAY(
+        SELECT privilege_type::text FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))
+        WHERE grantee = roles.oid ORDER BY 1
+    ) AS privileges
+    FROM pg_proc, (SELECT oid, rolname FROM pg_roles UNION ALL SELECT 0, 'public') AS roles
+    WHERE pronamespace::regnamespace::text = %s AND proname = %s AND rolname = %s
+"""
 
 
 class Grant(ResourceType):
     """postgresql:index/grant:Grant (pulumi-postgresql 3.18.2, over cyrilgdn/terraform-provider-postgresql).
 
-    On databases only. No privileges on the role `public` is how everybody loses CONNECT and TEMPORARY.
+    On databases, and on one function of the database that the provider is connected to. No privileges on the role
+    `public` is how everybody loses CONNECT and TEMPORARY.
     """
 
     token = "postgresql:index/grant:Grant"
@@ -33,27 +42,35 @@ class Grant(ResourceType):
         "objectType": Prop(str, required=True, replaces=True),
         "privileges": Prop(list, of=str, required=True, unordered=True),
         "withGrantOption": Prop(bool, implied=False, replaces=True),
-        "schema": Prop(str, output=True),
-        "objects": Prop(list, output=True),
+        "schema": Prop(str, replaces=True),
+        "objects": Prop(list, of=str, replaces=True),
         "columns": Prop(list, output=True),
     }
     delete_before_replace = True
 
     def check(self, inputs: dict[str, Any]) -> dict[str, Any]:
         kind = inputs["objectType"]
-        if kind not in ("database", UNKNOWN):
-            raise CheckError("objectType", f"the offline provider grants on a 'database' only, not on a '{kind}'")
+        if kind not in (*_ALL, UNKNOWN):
+            raise CheckError(
+                "objectType", f"the offline provider grants on a 'database' or a 'function' only, not on a '{kind}'"
+            )
+        if kind == "function" and (not inputs.get("schema") or len(inputs.get("objects") or []) != 1):
+            raise CheckError("objects", "the offline provider grants on one function at a time, with its schema")
         privileges = inputs["privileges"]
-        if privileges == UNKNOWN:
+        if UNKNOWN in (privileges, kind):
             return inputs
-        wrong = sorted(set(privileges) - _ALL - {"ALL", UNKNOWN})
+        wrong = sorted(set(privileges) - _ALL[kind] - {"ALL", UNKNOWN})
         if wrong:
-            raise CheckError("privileges", f"a database has no privilege {wrong[0]}; it has ALL, {', '.join(_ALL)}")
+            known = ", ".join(sorted(_ALL[kind]))
+            raise CheckError("privileges", f"a {kind} has no privilege {wrong[0]}; it has ALL, {known}")
         return {**inputs, "privileges": privileges or None}
 
     def create(self, client: "Server", inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         outputs = self.update(client, "", {}, inputs)
-        return f"{inputs['role']}_{inputs['database']}_database", outputs
+        parts = [inputs["role"], inputs["database"], inputs["objectType"]]
+        if inputs["objectType"] == "function":
+            parts[2:] = [inputs["schema"], "function", *inputs["objects"]]
+        return "_".join(parts), outputs
 
     def read(self, client: "Server", id: str, state: dict[str, Any]) -> dict[str, Any] | None:
         with client.reading() as session:
@@ -63,10 +80,12 @@ class Grant(ResourceType):
         with client.changing() as session:
             _revoke(session, inputs)
             if inputs["privileges"]:
-                session.grant(inputs["privileges"], inputs["database"], inputs["role"], inputs.get("withGrantOption"))
+                on = inputs["objectType"], *_names(inputs)
+                session.grant(inputs["privileges"], on, inputs["role"], inputs.get("withGrantOption"))
             outputs = _outputs(session, inputs)
         if outputs is None:
-            raise ProviderError(f"there is no database {inputs['database']} or no role {inputs['role']} to grant on")
+            what = ".".join(_names(inputs))
+            raise ProviderError(f"there is no {inputs['objectType']} {what} or no role {inputs['role']} to grant on")
         return outputs
 
     def delete(self, client: "Server", id: str, state: dict[str, Any]) -> None:
@@ -75,27 +94,33 @@ class Grant(ResourceType):
                 _revoke(session, state)
 
 
+def _names(grant: dict[str, Any]) -> tuple[str, ...]:
+    """Of what it is on, with its schema."""
+    return (grant["database"],) if grant["objectType"] == "database" else (grant["schema"], *grant["objects"])
+
+
 def _revoke(session: "Session", grant: dict[str, Any]) -> None:
-    if grant["role"] == "public":
-        session.run("REVOKE ALL ON DATABASE {} FROM PUBLIC", grant["database"])
-    else:
-        session.run("REVOKE ALL ON DATABASE {} FROM {}", grant["database"], grant["role"])
+    session.revoke((grant["objectType"], *_names(grant)), grant["role"])
 
 
 def _outputs(session: "Session", grant: dict[str, Any]) -> dict[str, Any] | None:
-    row = session.row(_READ + "WHERE datname = %s AND rolname = %s", grant["database"], grant["role"])
+    kind = grant["objectType"]
+    if kind == "database":
+        row = session.row(_READ + "WHERE datname = %s AND rolname = %s", grant["database"], grant["role"])
+    else:
+        row = session.row(_READ_FUNCTION, *_names(grant), grant["role"])
     if row is None:
         return None
     wanted, held = grant.get("privileges") or [], row["privileges"]
-    same = set(held) == (_ALL if "ALL" in wanted else set(wanted))
+    same = set(held) == (_ALL[kind] if "ALL" in wanted else set(wanted))
     return {
         "database": grant["database"],
         "role": grant["role"],
-        "objectType": "database",
+        "objectType": kind,
         "privileges": (sorted(wanted) if same else held) or None,
         "withGrantOption": bool(grant.get("withGrantOption")),
-        "schema": None,
-        "objects": None,
+        "schema": grant.get("schema"),
+        "objects": grant.get("objects"),
         "columns": None,
     }
 
@@ -103,4 +128,4 @@ def _outputs(session: "Session", grant: dict[str, Any]) -> dict[str, Any] | None
 def _found(session: "Session", id: str) -> dict[str, Any] | None:
     """The grant that an id names: a role and a database may both hold the separator, so the server is asked."""
     row = session.row(_READ + "WHERE rolname || '_' || datname || '_database' = %s", id)
-    return row and _outputs(session, row)
+    return row and _outputs(session, {**row, "objectType": "database"})

@@ -63,17 +63,20 @@ class Session:
         parts += [_keyword(f"{key} ") + sql.Literal(value) for key, value in values.items() if value]
         self._connection.execute(sql.SQL(" ").join(parts))
 
-    def grant(self, privileges: Sequence[str], database: str, role: str, may_grant: bool | None) -> None:
-        """Grants checked privileges on a database; `public` is everybody."""
-        to = sql.SQL("PUBLIC") if role == "public" else sql.Identifier(role)
+    def grant(self, privileges: Sequence[str], on: Sequence[str], role: str, may_grant: bool | None) -> None:
+        """Grants checked privileges on something (its kind, then its name); `public` is everybody."""
         self._connection.execute(
-            sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
+            sql.SQL("GRANT {} ON {} TO {}{}").format(
                 sql.SQL(", ").join(map(_keyword, privileges)),
-                sql.Identifier(database),
-                to,
+                _object(on),
+                _grantee(role),
                 sql.SQL(" WITH GRANT OPTION" if may_grant else ""),
             )
         )
+
+    def revoke(self, on: Sequence[str], role: str) -> None:
+        """Takes all privileges on something from a role."""
+        self._connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(_object(on), _grantee(role)))
 
     def row(self, query: LiteralString, *parameters: object) -> dict[str, Any] | None:
         """The first row of a query, None if there is none."""
@@ -135,6 +138,15 @@ class Server:
                 if time.monotonic() - begun > patience:
                     raise ProviderError(f"{self._where} cannot be used: {_last_line(said)}") from None
                 pause(0.5)
+
+
+def _object(on: Sequence[str]) -> sql.Composed:
+    kind, *names = on
+    return _keyword(f"{kind.upper()} ") + sql.SQL(".").join(map(sql.Identifier, names))
+
+
+def _grantee(role: str) -> sql.Composable:
+    return sql.SQL("PUBLIC") if role == "public" else sql.Identifier(role)
 
 
 def _keyword(word: str) -> sql.SQL:

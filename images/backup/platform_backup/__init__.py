@@ -1,0 +1,1 @@
+"""Backup and restore of one platform: what runs in its backup container, and in those that restore."""

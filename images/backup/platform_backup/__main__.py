@@ -1,0 +1,130 @@
+"""`run` is the container's own; the others are asked by the launcher with docker exec, or docker run for restores."""
+
+import argparse
+import json
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from platform_backup import config, control, restore
+from platform_backup import manifest as manifests
+from platform_backup.config import Config
+from platform_backup.database import DatabaseError, configure
+from platform_backup.place import Place, PlaceError
+from platform_backup.service import STACK, Service
+from platform_backup.status import FILE
+
+
+def main() -> int:
+    options = _parsed()
+    try:
+        return options.do(options)
+    except (PlaceError, DatabaseError, control.Refused) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="backup")
+    commands = parser.add_subparsers(required=True)
+    for name, do in (
+        ("run", _run),
+        ("now", _asked),
+        ("verify", _asked),
+        ("status", _status),
+        ("keep-stack", _keep_stack),
+    ):
+        command = commands.add_parser(name)
+        command.set_defaults(do=do, name=name)
+    commands.choices["now"].add_argument("--base", action="store_true")
+    commands.choices["verify"].add_argument("--deep", action="store_true")
+    listing = commands.add_parser("list")
+    listing.set_defaults(do=_list)
+    for name, do in (
+        ("look", _look),
+        ("get-stack", _get_stack),
+        ("get-database", _get_database),
+        ("get-objects", _get_objects),
+    ):
+        command = commands.add_parser(name)
+        command.set_defaults(do=do)
+        command.add_argument("--at", type=float)
+    commands.choices["get-objects"].add_argument("--below", default="")
+    commands.choices["get-stack"].add_argument("target", type=Path)
+    commands.choices["get-database"].add_argument("target", type=Path)
+    return parser.parse_args()
+
+
+def _run(_: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # what was under way is done again
+    service = Service(config.uploaded())
+    service.run()
+    control.serve(service)
+    return 0
+
+
+def _asked(options: argparse.Namespace) -> int:
+    """By way of the service, which knows what changed and takes one thing at a time."""
+    return control.ask(
+        {"do": options.name, "base": getattr(options, "base", False), "deep": getattr(options, "deep", False)}
+    )
+
+
+def _status(_: argparse.Namespace) -> int:
+    sys.stdout.write(FILE.read_text())
+    return 0
+
+
+def _keep_stack(_: argparse.Namespace) -> int:
+    draft = STACK.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_bytes(sys.stdin.buffer.read())
+    draft.rename(STACK)
+    return 0
+
+
+def _list(_: argparse.Namespace) -> int:
+    place = Place(config.uploaded())
+    for id in manifests.every(place):
+        print(json.dumps(asdict(manifests.read(place, id))))
+    return 0
+
+
+def _given() -> tuple[Config, Place]:
+    known = config.given(sys.stdin.read())
+    return known, Place(known)
+
+
+def _look(options: argparse.Namespace) -> int:
+    _, place = _given()
+    print(json.dumps(asdict(restore.choose(place, options.at))))
+    return 0
+
+
+def _get_stack(options: argparse.Namespace) -> int:
+    _, place = _given()
+    restore.stack(place, restore.choose(place, options.at), options.target)
+    return 0
+
+
+def _get_database(options: argparse.Namespace) -> int:
+    known, place = _given()
+    configure(known)
+    restore.database(place, restore.choose(place, options.at), options.at, options.target, _told)
+    return 0
+
+
+def _get_objects(options: argparse.Namespace) -> int:
+    known, place = _given()
+    bucket = known.settings["s3"]["bucket"]
+    restore.objects(place, restore.choose(place, options.at), options.at, bucket, _told, options.below)
+    return 0
+
+
+def _told(text: str) -> None:
+    print(f"   {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""PostgreSQL's side: Barman receives its log as it is written, and takes base backups; both go on to the place.
+
+At the place, `database/<system id>/` has `base/<id>.tar.zst` (the data directory, Barman's description of it and the
+log that makes it consistent), `wals/` (whole segments, compressed by Barman) and `streaming/` (the one being written).
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from platform_backup.config import RUN, SPOOL, Config
+from platform_backup.place import Place
+
+SERVER = "main"
+SEGMENT = 16 * 1024 * 1024
+_CHUNK = 1 << 20
+_SEGMENT_NAME = re.compile(r"^[0-9A-F]{24}$")
+_UNFINISHED = 12  # copies of the segment that is being written, until all but the last go
+_WAITED = 120.0  # seconds for the log that a base backup needs
+
+_BARMAN = """[barman]
+barman_user = root
+barman_home = {spool}
+configuration_files_directory = {run}/barman.d
+log_level = WARNING
+[{server}]
+description = the platform's PostgreSQL
+conninfo = host={host} port={port} user={user} dbname=postgres connect_timeout=10
+streaming_conninfo = host={host} port={port} user={user} connect_timeout=10
+backup_method = postgres
+streaming_archiver = on
+streaming_archiver_batch_size = 50
+slot_name = barman
+create_slot = auto
+immediate_checkpoint = true
+compression = zstd
+path_prefix = /usr/lib/postgresql/17/bin
+"""
+
+
+class DatabaseError(Exception):
+    """PostgreSQL or Barman did not do what was asked; the message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base backup at the place. `begins` and `ends` are the log segments that it needs, `at` Unix time of its end."""
+
+    id: str
+    at: float
+    begins: str
+    ends: str
+    bytes: int
+    sha256: str
+
+
+def system_folder(system: str) -> str:
+    return f"database/{system}"
+
+
+def barman(arguments: list[str], run: Path = RUN) -> str:
+    finished = subprocess.run(
+        ["barman", "-c", str(run / "barman.conf"), *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(run),
+        check=False,
+    )
+    if finished.returncode:
+        lines = [
+            line
+            for line in (finished.stdout + finished.stderr).splitlines()
+            if re.search("ERROR|FAILED|EXCEPTION", line)
+        ]
+        said = re.sub(r"^[\d: ,-]*(\[\d+\] \S+ )?(ERROR: )?", "", lines[-1]) if lines else "it ended without a word"
+        raise DatabaseError(f"barman {arguments[0]}: {said}")
+    return finished.stdout
+
+
+def environment(run: Path = RUN) -> dict[str, str]:
+    return {**os.environ, "PGPASSFILE": str(run / "pgpass"), "HOME": str(run), "TMPDIR": str(run)}
+
+
+def configure(config: Config, spool: Path = SPOOL, run: Path = RUN) -> None:
+    """Barman's configuration, and the password where no command line shows it."""
+    postgres = config.settings["postgres"]
+    (run / "barman.d").mkdir(parents=True, exist_ok=True)
+    (run / "barman.conf").write_text(_BARMAN.format(spool=spool, run=run, server=SERVER, **postgres))
+    passwords = run / "pgpass"
+    passwords.touch(mode=0o600)
+    passwords.write_text(f"*:*:*:*:{config.secrets['postgres_password']}\n")
+
+
+class Database:
+    """Everything between PostgreSQL and the place; one thread at a time, but for `receive`."""
+
+    def __init__(self, config: Config, place: Place, spool: Path = SPOOL):
+        self._postgres = config.settings["postgres"]
+        self._databases = config.settings["databases"]
+        self._place = place
+        self._home = spool / SERVER
+        self._shipped: set[str] | None = None
+        self._unfinished: list[str] | None = None
+        configure(config, spool)
+
+    @contextmanager
+    def connected(self, database: str = "postgres") -> Iterator["psycopg.Connection[DictRow]"]:
+        # The password is in the file that PGPASSFILE names.
+        try:
+            with psycopg.Connection[DictRow].connect(
+                host=self._postgres["host"],
+                port=self._postgres["port"],
+                user=self._postgres["user"],
+                dbname=database,
+                passfile=str(RUN / "pgpass"),
+                connect_timeout=10,
+                row_factory=dict_row,
+            ) as connection:
+                yield connection
+        except psycopg.Error as error:
+            raise DatabaseError(f"PostgreSQL: {' '.join(str(error).split())}") from None
+
+    def system(self) -> str:
+        """PostgreSQL's own identifier, another one for every initdb; sets aside what is of a server that is no more."""
+        with self.connected() as connection:
+            row = connection.execute("SELECT system_identifier::text AS id FROM pg_control_system()").fetchone()
+        system = row["id"] if row else ""
+        identity = self._home / "identity.json"
+        if identity.exists() and json.loads(identity.read_text()).get("systemid") != system:
+            shutil.rmtree(self._home)  # all of it is at the place
+        return system
+
+    def receive(self) -> "subprocess.Popen[bytes]":
+        """Starts to receive the log; the process lives for as long as PostgreSQL does."""
+        for name in ("streaming", "wals", "incoming", "errors", "base"):
+            (self._home / name).mkdir(parents=True, exist_ok=True)
+        arguments = ["barman", "-c", str(RUN / "barman.conf"), "receive-wal", SERVER]
+        return subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL)
+
+    def ship(self, folder: str) -> int | None:
+        """Sends what the place has not; the position in the log up to which it has all, None where nobody knows."""
+        if len(list((self._home / "streaming").iterdir())) > 1:  # Barman leaves the newest, whole or not
+            barman(["archive-wal", SERVER])
+        if self._shipped is None:
+            self._shipped = {stored.path for stored in self._place.files(f"{folder}/wals")}
+        wals = self._home / "wals"
+        there = {str(file.relative_to(wals)) for file in wals.rglob("*") if file.is_file() and file.suffix != ".db"}
+        if new := sorted(there - self._shipped):
+            self._place.copy(str(wals), f"place:{folder}/wals", paths=new)
+            self._shipped |= set(new)
+        self._shipped &= there  # what Barman removed is not asked for again
+        return self._ship_newest(f"{folder}/streaming")
+
+    def _ship_newest(self, folder: str) -> int | None:
+        """Each time under another name, so that what is there already is never half written over."""
+        newest = max((self._home / "streaming").iterdir(), key=lambda file: file.name, default=None)
+        if newest is None:
+            return None
+        try:
+            written = newest.read_bytes().rstrip(b"\0")  # the receiver makes it of zeros first
+        except FileNotFoundError:  # it has just got its final name
+            return None
+        segment = newest.name.removesuffix(".partial")
+        name = f"{segment}.{len(written):08}.zst"
+        if self._unfinished is None:
+            self._unfinished = [stored.path for stored in self._place.files(folder)]
+        if name not in self._unfinished:
+            packed = subprocess.run(["zstd", "-q", "-1", "-c"], input=written, capture_output=True, check=True).stdout
+            self._place.write_new(f"{folder}/{name}", packed)
+            self._unfinished.append(name)
+        if len(self._unfinished) > _UNFINISHED:
+            self._place.delete(folder, self._unfinished[:-1])
+            del self._unfinished[:-1]
+        return position(segment) + (SEGMENT if segment == newest.name else len(written))
+
+    def restore_point(self, name: str) -> dict[str, Any]:
+        """Marks this moment in the log, and closes the segment that it is in; `time` is PostgreSQL's clock's."""
+        with self.connected() as connection:
+            row = connection.execute(
+                "SELECT pg_create_restore_point(%s)::text AS lsn, clock_timestamp() AS time", [name]
+            ).fetchone()
+            assert row
+            connection.execute("SELECT pg_switch_wal()")
+        return {"lsn": row["lsn"], "time": row["time"].timestamp()}
+
+    def written(self) -> int:
+        """How far the log is on PostgreSQL's disk."""
+        with self.connected() as connection:
+            row = connection.execute("SELECT pg_current_wal_flush_lsn() - '0/0' AS lsn").fetchone()
+        return int(row["lsn"]) if row else 0
+
+    def take_base(self, folder: str) -> Base:
+        """A full backup, complete and looked through, at the place; older ones in the spool are no longer needed."""
+        if not any((self._home / "wals").iterdir()):
+            self._until(folder, lambda: any((self._home / "wals").iterdir()), "the first of the log")
+        barman(["backup", SERVER])
+        id = json.loads(barman(["-f", "json", "list-backups", SERVER]))[SERVER][0]["backup_id"]
+        self._until(folder, lambda: self._described(id)["status"] == "DONE", f"the log of base backup {id}")
+        found = self._described(id)
+        barman(["verify-backup", SERVER, id])
+        info = found["base_backup_information"]
+        begins, ends = info["begin_wal"], info["end_wal"]
+        size, digest = self._send_base(id, begins, ends, f"{folder}/base/{id}.tar.zst")
+        base = Base(id, float(info["end_time_timestamp"]), begins, ends, size, digest)
+        self._place.write(f"{folder}/base/{id}.json", json.dumps(base.__dict__).encode())
+        for older in json.loads(barman(["-f", "json", "list-backups", SERVER]))[SERVER]:
+            if older["backup_id"] != id:
+                barman(["delete", SERVER, older["backup_id"]])
+        return base
+
+    def _until(self, folder: str, there: Callable[[], bool], what: str) -> None:
+        """Waits for some of the log; on an idle server nothing but a switch ends a segment."""
+        deadline = time.monotonic() + _WAITED
+        while not there():
+            if time.monotonic() > deadline:
+                raise DatabaseError(f"{what} did not arrive within {_WAITED:.0f} s")
+            barman(["switch-wal", "--force", SERVER])
+            time.sleep(1)
+            self.ship(folder)
+
+    def _described(self, id: str) -> dict[str, Any]:
+        barman(["check-backup", SERVER, id])
+        return json.loads(barman(["-f", "json", "show-backup", SERVER, id]))[SERVER]
+
+    def _send_base(self, id: str, begins: str, ends: str, path: str) -> tuple[int, str]:
+        """Data directory, description and needed log as one file; its size and SHA-256, before encryption."""
+        meta = next(
+            file for file in (f"meta/{id}-backup.info", f"base/{id}/backup.info") if (self._home / file).exists()
+        )
+        wals = self._home / "wals"
+        needed = [
+            str(file.relative_to(self._home))
+            for file in sorted(wals.rglob("*"))
+            if _SEGMENT_NAME.match(file.name) and begins <= file.name <= ends
+        ]
+        packing = subprocess.Popen(
+            ["tar", "--zstd", "-C", str(self._home), "-cf", "-", f"base/{id}", meta, "identity.json", *needed],
+            stdout=subprocess.PIPE,
+        )
+        size, digest = 0, hashlib.sha256()
+
+        def passed_on() -> Iterator[bytes]:
+            nonlocal size
+            while chunk := packing.stdout.read(_CHUNK):  # type: ignore[union-attr]
+                size += len(chunk)
+                digest.update(chunk)
+                yield chunk
+            if packing.wait():
+                raise DatabaseError(f"base backup {id} could not be packed (tar ended with {packing.returncode})")
+
+        self._place.stream_in(path, passed_on())
+        return size, digest.hexdigest()
+
+
+def position(segment: str) -> int:
+    """Where a log segment begins.
+
+    >>> f"{position('0000000100000002000000A1'):X}"
+    '2A1000000'
+    """
+    return int(segment[8:16], 16) << 32 | int(segment[16:], 16) * SEGMENT

@@ -1,0 +1,244 @@
+"""The place that backups go to, encrypted on the way: every access to it is an rclone command.
+
+Names and contents are encrypted with the one key (rclone's crypt: XSalsa20 and Poly1305 per 64 KiB, so that a flipped
+bit is an error and never other data). Nothing at the place, and no command line, has a secret in it.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platform_backup.config import RUN, Config
+
+_MARK = "place.json"
+_CHUNK = 1 << 20
+_GENTLY = [
+    "--retries=2",
+    "--low-level-retries=3",
+    "--contimeout=10s",
+    "--timeout=60s",
+    "--buffer-size=4M",
+    "--transfers=4",
+]
+_CAUSES = {
+    "no space left on device": "it is full",
+    "disk quota exceeded": "it is full",
+    "read-only file system": "it is read-only",
+    "permission denied": "it may not be written or read",
+    "AccessDenied": "its credentials do not allow that",
+    "InvalidAccessKeyId": "it does not know the access key",
+    "SignatureDoesNotMatch": "it refuses the secret key",
+    "NoSuchBucket": "the bucket is not there",
+    "knownhosts: key": "its host key is another one than host_key says",
+    "unable to authenticate": "it does not accept the SSH key (the output backup_public_key is what it has to know)",
+    "connection refused": "nothing answers there",
+    "no such host": "its name is not known",
+    "i/o timeout": "it does not answer",
+    "bad password": "what is there is damaged, or was made with another key",
+    "file name too long": "a name is too long for it (175 bytes a folder or file)",
+    "directory not found": "there is nothing of that name",
+    "object not found": "there is nothing of that name",
+}
+
+
+class PlaceError(Exception):
+    """The place cannot be used as asked; the message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file at the place; `path` below what was listed, `size` in bytes as it is when decrypted."""
+
+    path: str
+    size: int
+
+
+class Place:
+    """Paths are relative to the place. Every method raises PlaceError."""
+
+    def __init__(self, config: Config, run: Path = RUN):
+        run.mkdir(parents=True, exist_ok=True)
+        self.name = str(config.place["name"])
+        self._config = run / "rclone.conf"
+        self._write(_rclone_sections(config))
+
+    def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        text = "".join(
+            f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
+            for name, options in sections.items()
+        )
+        self._config.touch(mode=0o600)
+        self._config.write_text(text)
+
+    def open(self, about: Mapping[str, Any]) -> None:
+        """Makes sure that the key fits; leaves its mark, with `about` in it, at a place where nothing is yet."""
+        if self.fits():
+            return
+        if self.rclone("lsf", "raw:", "--max-depth=1").strip():
+            raise PlaceError(f"{self.name} holds something that was not made with this key; name another place")
+        self.write(_MARK, json.dumps(about).encode())
+
+    def fits(self) -> bool:
+        """Whether a backup is there that the key opens."""
+        return _MARK in self.rclone("lsf", "place:", "--max-depth=1", "--files-only").splitlines()
+
+    def read(self, path: str) -> bytes:
+        return b"".join(self.stream_out(path))
+
+    def write(self, path: str, content: bytes) -> None:
+        """All at once: whoever reads meanwhile finds what was there before, or this."""
+        self._run(["rcat", f"place:{path}.new"], stdin=content)
+        self.rclone("moveto", f"place:{path}.new", f"place:{path}")
+
+    def write_new(self, path: str, content: bytes) -> None:
+        """In one step, for a name that is new and a reader who knows what is whole."""
+        self._run(["rcat", f"place:{path}"], stdin=content)
+
+    def stream_in(self, path: str, chunks: Iterable[bytes]) -> None:
+        """Like `write`, for what does not fit in memory. An error of the source leaves nothing behind under `path`."""
+        sending = subprocess.Popen(
+            self._command(["rcat", f"place:{path}.new"]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=self._environment,
+        )
+        assert sending.stdin and sending.stderr
+        try:
+            with suppress(BrokenPipeError):  # the reason is what rclone says
+                for chunk in chunks:
+                    sending.stdin.write(chunk)
+                sending.stdin.close()
+        except BaseException:
+            sending.kill()
+            raise
+        said = sending.stderr.read()
+        if sending.wait():
+            raise PlaceError(f"{self.name}: {_reason(said.decode(errors='replace'))}")
+        self.rclone("moveto", f"place:{path}.new", f"place:{path}")
+
+    def stream_out(self, path: str) -> Iterator[bytes]:
+        with subprocess.Popen(
+            self._command(["cat", f"place:{path}"]),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment,
+        ) as fetching:
+            assert fetching.stdout and fetching.stderr
+            while chunk := fetching.stdout.read(_CHUNK):
+                yield chunk
+            said = fetching.stderr.read()
+        if fetching.returncode:
+            raise PlaceError(f"{self.name}: {_reason(said.decode(errors='replace'))}")
+
+    def files(self, path: str) -> list[Stored]:
+        """All below a folder; none where there is no such folder."""
+        try:
+            listed = self.rclone("lsjson", "-R", "--files-only", "--no-modtime", "--no-mimetype", f"place:{path}")
+        except PlaceError as error:
+            if "there is nothing of that name" in str(error):
+                return []
+            raise
+        return [Stored(entry["Path"], entry["Size"]) for entry in json.loads(listed)]
+
+    def copy(self, source: str, target: str, *options: str, paths: Iterable[str] | None = None) -> None:
+        """Between rclone's remotes and local folders; `paths` below the source, where not all of it."""
+        self._transfer("copy", source, target, options, paths)
+
+    def sync(self, source: str, target: str, *options: str) -> None:
+        self._transfer("sync", source, target, options, None)
+
+    def move(self, source: str, target: str, paths: Iterable[str]) -> None:
+        self._transfer("move", source, target, (), paths)
+
+    def delete(self, path: str, paths: Iterable[str]) -> None:
+        if listed := list(paths):
+            self._run(["delete", f"place:{path}", "--files-from-raw=-"], stdin="\n".join(listed).encode())
+
+    def purge(self, path: str) -> None:
+        self.rclone("purge", f"place:{path}")
+
+    def rclone(self, *arguments: str) -> str:
+        return self._run(arguments).stdout.decode()
+
+    def _transfer(
+        self, verb: str, source: str, target: str, options: Sequence[str], paths: Iterable[str] | None
+    ) -> None:
+        listed = None if paths is None else list(paths)
+        if listed is not None:
+            if not listed:
+                return
+            options = [*options, "--files-from-raw=-", "--no-traverse"]
+        self._run([verb, source, target, *options], stdin=None if listed is None else "\n".join(listed).encode())
+
+    def _run(self, arguments: Sequence[str], stdin: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
+        finished = subprocess.run(
+            self._command(arguments), input=stdin or b"", capture_output=True, env=self._environment, check=False
+        )
+        if finished.returncode:
+            raise PlaceError(f"{self.name}: {_reason(finished.stderr.decode(errors='replace'))}")
+        return finished
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        return ["rclone", f"--config={self._config}", *_GENTLY, *arguments]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "HOME": str(self._config.parent)}
+
+
+def _rclone_sections(config: Config) -> dict[str, dict[str, Any]]:
+    """The place itself, the encryption over it, and MinIO as the source where it is known."""
+    secrets = config.secrets.get("place", {})
+    match config.place:
+        case {"kind": "folder" | "volume"}:
+            raw: dict[str, Any] = {"type": "alias", "remote": "/place"}
+        case {"kind": "s3", **s3}:
+            options = {"type": "s3", "provider": "Other", "endpoint": s3["endpoint"], "region": s3["region"], **secrets}
+            return _with_crypt(config, {"s3": options, "raw": {"type": "alias", "remote": f"s3:{s3['path']}"}})
+        case {"kind": "sftp", **sftp}:
+            options = {"type": "sftp", "shell_type": "none", "md5sum_command": "none", "sha1sum_command": "none"}
+            options |= {name: sftp[name] for name in ("host", "user", "port", "known_hosts_file")} | secrets
+            return _with_crypt(config, {"sftp": options, "raw": {"type": "alias", "remote": f"sftp:{sftp['path']}"}})
+        case other:
+            raise ValueError(f"unknown kind of place: {other['kind']}")
+    return _with_crypt(config, {"raw": raw})
+
+
+def _with_crypt(config: Config, sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    obscured = subprocess.run(
+        ["rclone", "obscure", "-"], input=config.key.encode(), capture_output=True, check=True
+    ).stdout.decode()
+    crypt = {
+        "type": "crypt",
+        "remote": "raw:",
+        "password": obscured.strip(),
+        "filename_encoding": "base64",  # names of up to 175 bytes fit a file system's 255
+    }
+    source = config.settings.get("s3")
+    minio = {}
+    if source:
+        minio["minio"] = {
+            "type": "s3",
+            "provider": "Minio",
+            "endpoint": source["endpoint"],
+            "region": source["region"],
+            "access_key_id": config.secrets["s3_access_key"],
+            "secret_access_key": config.secrets["s3_secret_key"],
+            "no_check_bucket": "true",
+        }
+    return {**sections, "place": crypt, **minio}
+
+
+def _reason(said: str) -> str:
+    """The known cause, else rclone's last words without its time stamp."""
+    for words, sentence in _CAUSES.items():
+        if words.lower() in said.lower():
+            return sentence
+    lines = [line for line in said.splitlines() if line.strip()]
+    return lines[-1].split(" : ", 1)[-1].strip() if lines else "rclone ended without a word"

@@ -1,0 +1,114 @@
+"""From the place back: run in a container of its own by the launcher, which knows the stack."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from platform_backup import manifest as manifests
+from platform_backup import retention
+from platform_backup.config import SPOOL
+from platform_backup.database import SEGMENT, SERVER, Base, DatabaseError, barman, system_folder
+from platform_backup.manifest import Manifest
+from platform_backup.objects import BEFORE, NOW
+from platform_backup.place import Place, PlaceError
+
+Tell = Callable[[str], None]
+
+
+def choose(place: Place, at: float | None) -> Manifest:
+    """The backup whose state of the stack, and whose objects, belong to this time: the last one not after it."""
+    if not place.fits():
+        raise PlaceError(f"{place.name} has no backup that this key opens")
+    ids = manifests.every(place)
+    fitting = [id for id in ids if at is None or manifests.time_of(id) <= at]
+    if not fitting:
+        first = f"; the first is of {manifests.read(place, ids[0]).when}" if ids else ""
+        raise PlaceError(f"{place.name} has no backup that is old enough{first}")
+    return manifests.read(place, fitting[-1])
+
+
+def database(place: Place, manifest: Manifest, at: float | None, target: Path, tell: Tell) -> None:
+    """A data directory that recovers to `at` (Unix time; None for all that is there) when a server starts on it."""
+    folder = system_folder(manifest.system)
+    usable = [base for base in retention.bases(place, folder) if at is None or base.at <= at]
+    if not usable:
+        raise PlaceError(f"{place.name} has no base backup from before that time")
+    base = usable[-1]
+    home = SPOOL / SERVER
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    tell(f"base backup {base.id} ({base.bytes:,} bytes)")
+    _unpack(place, f"{folder}/base/{base.id}.tar.zst", base, home)
+    segments = [file.path for file in place.files(f"{folder}/wals") if file.path.rpartition("/")[2] >= base.begins]
+    tell(f"{len(segments):,} segments of the log")
+    place.copy(f"place:{folder}/wals", str(home / "wals"), paths=segments)
+    for name in ("streaming", "incoming", "errors"):
+        (home / name).mkdir(exist_ok=True)
+    barman(["rebuild-xlogdb", SERVER])
+    when = (
+        [] if at is None else ["--target-time", datetime.fromtimestamp(at, UTC).isoformat(), "--target-action=promote"]
+    )
+    barman(["restore", *when, SERVER, base.id, str(target)])
+    _add_unfinished(place, folder, target)
+    shutil.rmtree(home)
+
+
+def _unpack(place: Place, path: str, base: Base, home: Path) -> None:
+    digest = hashlib.sha256()
+    with subprocess.Popen(["tar", "--zstd", "-C", str(home), "-xf", "-"], stdin=subprocess.PIPE) as unpacking:
+        assert unpacking.stdin
+        for chunk in place.stream_out(path):
+            digest.update(chunk)
+            unpacking.stdin.write(chunk)
+        unpacking.stdin.close()
+    if unpacking.returncode or digest.hexdigest() != base.sha256:
+        raise DatabaseError(f"base backup {base.id} is damaged; an earlier --at uses another one")
+
+
+def _add_unfinished(place: Place, folder: str, target: Path) -> None:
+    """The segment that was being written, where the recovery looks for the log; as long as one has to be.
+
+    Of its copies the longest that is whole: the machine may have been lost while the last was sent.
+    """
+    staged = target / "barman_wal"
+    log = staged if staged.is_dir() else target / "pg_wal"
+    for file in sorted(place.files(f"{folder}/streaming"), key=lambda file: file.path, reverse=True):
+        segment = log / file.path.partition(".")[0]
+        if segment.exists():
+            continue
+        try:
+            packed = place.read(f"{folder}/streaming/{file.path}")
+            written = subprocess.run(["zstd", "-dcq"], input=packed, capture_output=True, check=True).stdout
+        except (PlaceError, subprocess.CalledProcessError):
+            continue
+        segment.write_bytes(written + bytes(SEGMENT - len(written)))
+
+
+def objects(place: Place, manifest: Manifest, at: float | None, bucket: str, tell: Tell, below: str = "") -> None:
+    """The bucket as of the first round that ended the records' time; what was made later does no harm and stays."""
+    rounds = place.rclone("lsf", "--dirs-only", f"place:{BEFORE}").split() if place.files(BEFORE) else []
+    until = (
+        manifest.id
+        if at is None
+        else next((id for id in manifests.every(place) if manifests.time_of(id) >= at), manifest.id)
+    )
+    later = sorted((name.rstrip("/") for name in rounds if name.rstrip("/") > until), reverse=True)
+    for source in (NOW, *(f"{BEFORE}/{round}" for round in later)):
+        tell(f"artifacts: {source}")
+        place.copy(f"place:{source}/{below}", f"minio:{bucket}/{below}", "--checksum", "--fast-list", "--transfers=8")
+
+
+def stack(place: Place, manifest: Manifest, target: Path) -> None:
+    """The bundle with Pulumi's state, looked through."""
+    if not manifest.stack:
+        raise PlaceError(f"the backup of {manifest.when} was made without the stack's state")
+    content = place.read(f"stack/{manifest.stack}.tar.gz")
+    if hashlib.sha256(content).hexdigest() != manifest.stack_sha256:
+        raise PlaceError(f"the stack's state of {manifest.when} is damaged")
+    target.touch(mode=0o600)
+    target.write_bytes(content)
+    os.sync()

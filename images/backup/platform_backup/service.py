@@ -1,0 +1,177 @@
+"""What the container does all the time: three threads, each of which goes on whatever befalls it."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+
+from platform_backup import manifest as manifests
+from platform_backup import retention, verify
+from platform_backup.config import SPOOL, Config
+from platform_backup.database import Base, Database, system_folder
+from platform_backup.manifest import Manifest
+from platform_backup.objects import Changes, Objects
+from platform_backup.place import Place
+from platform_backup.status import Status, say
+
+_DAY = 86400.0
+_AGAIN = 5.0  # seconds until what broke off is tried again
+STACK = SPOOL / "stack.tar.gz"
+"""Pulumi's state, its passphrase and the stack file, as the launcher brought them last."""
+
+Tell = Callable[[str], None]
+
+
+class Service:
+    """Threads take turns at the place's manifests and bases; the log is shipped beside them."""
+
+    def __init__(self, config: Config):
+        self._config = config
+        self._status = Status()
+        self._place = Place(config)
+        self._database = Database(config, self._place)
+        self._changes = Changes(config)
+        self._objects = Objects(config, self._place, self._changes)
+        self._turn = threading.Lock()  # one backup, or one verification, at a time
+        self._shipping = threading.Lock()
+        self._opening = threading.Lock()
+        self._folder: str | None = None
+        self._base: Base | None = None
+
+    def run(self) -> None:
+        for work in (self._receive, self._ship, self._listen, self._rounds):
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+
+    def _receive(self) -> None:
+        """The receiver ends whenever PostgreSQL does."""
+        while True:
+            self._status.attempt("receiving the log", self._receive_once)
+            time.sleep(_AGAIN)
+
+    def _receive_once(self) -> None:
+        self._database.system()
+        began = time.monotonic()
+        code = self._database.receive().wait()
+        if time.monotonic() - began < _AGAIN:
+            raise RuntimeError(f"Barman's receiver ended with {code}; the line above says why")
+
+    def _listen(self) -> None:
+        while True:
+            self._status.attempt("listening to MinIO", self._changes.listen)
+            time.sleep(_AGAIN)
+
+    def _ship(self) -> None:
+        while True:
+            self._status.attempt("shipping the log", self._ship_once)
+            time.sleep(self._config.settings["database_seconds"])
+
+    def _ship_once(self) -> None:
+        with self._shipping:
+            written, at = self._database.written(), time.time()
+            position = self._database.ship(self._opened())
+        behind = max(0, written - position) if position else None
+        facts: dict[str, float | None] = {"behind_bytes": behind}
+        if behind is not None and behind < 8192:  # zeros at the end of a record are not seen
+            facts["shipped_until"] = at
+        self._status.set(**facts)
+
+    def _opened(self) -> str:
+        """The folder of this database's system at a place that the key opens."""
+        with self._opening:
+            if self._folder is None:
+                self._place.open({"stack": self._config.settings["stack"], "since": time.time(), "format": 1})
+                folder = system_folder(self._database.system())
+                self._base = retention.newest_base(self._place, folder)
+                self._folder = folder
+            return self._folder
+
+    def _rounds(self) -> None:
+        every = self._config.settings["artifacts_every"]
+        while True:
+            due = time.monotonic() + every
+            self._status.attempt("backup", lambda: self.backup(say, whole=self._a_day_since("compared")))
+            self._status.attempt("cleaning up", self._clean_up)
+            if self._status.get("verified") is None or self._a_day_since("verified"):
+                self._status.attempt("verification", lambda: self.verify(say, deep=False))
+            time.sleep(max(_AGAIN, due - time.monotonic()))
+
+    def _a_day_since(self, fact: str) -> bool:
+        return time.time() - (self._status.get(fact) or 0) > _DAY
+
+    def backup(self, tell: Tell, *, whole: bool = False, base: bool = False) -> Manifest:
+        """Records first, then objects: whatever the records name is among them."""
+        with self._turn:
+            folder = self._opened()
+            stack, stack_sha256 = self._send_stack()
+            if base or self._base is None or time.time() - self._base.at > _DAY:
+                tell("base backup of PostgreSQL ...")
+                with self._shipping:
+                    self._base = self._database.take_base(folder)
+                tell(f"base backup {self._base.id}: {self._base.bytes:,} bytes")
+            counted = manifests.counts(self._database)
+            id = manifests.stamp(time.time())
+            point = self._database.restore_point(id)
+            self._until_shipped(folder, point["lsn"])
+            changed = self._objects.round(id, whole=whole)
+            totals = self._objects.totals()
+            if changed is None:
+                self._status.set(compared=time.time())
+            if changed != 0:
+                what = "all compared" if changed is None else f"{changed} changed"
+                tell(f"artifacts: {what}, {totals['objects']:,} there")
+            made = Manifest(
+                id=id,
+                time=point["time"],
+                lsn=point["lsn"],
+                system=folder.rpartition("/")[2],
+                base=self._base.id,
+                base_sha256=self._base.sha256,
+                stack=stack,
+                stack_sha256=stack_sha256,
+                versions=self._config.settings["versions"],
+                counts={**counted, **totals},
+            )
+            manifests.write(self._place, made)
+            self._status.set(last={"id": id, "time": made.time, "counts": made.counts}, base=self._base.at)
+            return made
+
+    def _until_shipped(self, folder: str, lsn: str) -> None:
+        high, low = lsn.split("/")
+        target = int(high, 16) << 32 | int(low, 16)
+        deadline = time.monotonic() + 60
+        while True:
+            with self._shipping:
+                position = self._database.ship(folder)
+            if position is not None and position >= target:
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError("the log up to this moment did not arrive within 60 s")
+            time.sleep(0.5)
+
+    def _send_stack(self) -> tuple[str, str]:
+        """Once for each that the launcher brought."""
+        if not STACK.exists():
+            return "", ""
+        content = STACK.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        known = self._status.get("stack")
+        if known and known[1] == digest:
+            return known[0], known[1]
+        sent = retention.stack_with(self._place, digest)
+        if sent is None:
+            sent = f"{manifests.stamp(time.time())}-{digest[:16]}"
+            self._place.write(f"stack/{sent}.tar.gz", content)
+        self._status.set(stack=[sent, digest])
+        return sent, digest
+
+    def _clean_up(self) -> None:
+        with self._turn:
+            retention.apply(self._place, self._opened(), self._config.settings["keep"], time.time())
+
+    def verify(self, tell: Tell, *, deep: bool) -> None:
+        with self._turn:
+            folder = self._opened()
+            problems = list(verify.problems(self._place, folder, tell, deep=deep))
+        self._status.set(verified=time.time(), verified_deep=time.time() if deep else self._status.get("verified_deep"))
+        if problems:
+            raise RuntimeError("; ".join(problems))

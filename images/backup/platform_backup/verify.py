@@ -1,0 +1,81 @@
+"""Whether what is at the place would do: quickly by names and sizes, deeply by reading every byte."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from platform_backup import manifest as manifests
+from platform_backup import retention
+from platform_backup.database import SEGMENT, position
+from platform_backup.objects import NOW
+from platform_backup.place import Place, PlaceError
+
+_NAME = 24
+
+
+def problems(place: Place, folder: str, tell: Callable[[str], None], *, deep: bool) -> Iterator[str]:
+    """One sentence for each thing that is wrong; none when all is well."""
+    ids = manifests.every(place)
+    if not ids:
+        yield "there is no backup yet"
+        return
+    known = {base.id: base for base in retention.bases(place, folder)}
+    sizes = {file.path: file.size for file in place.files(f"{folder}/base")}
+    newest = manifests.read(place, ids[-1])
+    tell(f"{len(ids):,} backups, the newest of {newest.when}; {len(known)} base backups")
+    if newest.base not in known:
+        yield f"base backup {newest.base}, which the newest backup needs, is not there"
+    for base in known.values():
+        if sizes.get(f"{base.id}.tar.zst") != base.bytes:
+            yield f"base backup {base.id} is not as long as it was made"
+    yield from _gaps(
+        [file.path for file in place.files(f"{folder}/wals")], min((b.begins for b in known.values()), default="")
+    )
+    bundles = {file.path for file in place.files("stack")}
+    if newest.stack and f"{newest.stack}.tar.gz" not in bundles:
+        yield f"the stack's state {newest.stack}, which the newest backup needs, is not there"
+    if deep:
+        for base in known.values():
+            yield from _read(place, f"{folder}/base/{base.id}.tar.zst", base.sha256, tell)
+        if newest.stack:
+            yield from _read(place, f"stack/{newest.stack}.tar.gz", newest.stack_sha256, tell)
+        for path in (f"{folder}/wals", NOW, "artifacts/before"):
+            yield from _read_all(place, path, tell)
+
+
+def _gaps(paths: Sequence[str], begin: str) -> Iterator[str]:
+    """Of each timeline the segments from `begin` on have to follow each other."""
+    names = sorted(name for path in paths if len(name := path.rpartition("/")[2]) == _NAME and name >= begin)
+    for before, after in pairwise(names):
+        if before[:8] == after[:8] and position(after) != position(before) + SEGMENT:
+            yield f"the log has a gap between {before} and {after}"
+
+
+def _read(place: Place, path: str, sha256: str, tell: Callable[[str], None]) -> Iterator[str]:
+    digest = hashlib.sha256()
+    try:
+        for chunk in place.stream_out(path):
+            digest.update(chunk)
+    except PlaceError as error:
+        yield f"{path} cannot be read: {error}"
+        return
+    if digest.hexdigest() != sha256:
+        yield f"{path} is not what was written there"
+    else:
+        tell(f"read and compared: {path}")
+
+
+def _read_all(place: Place, path: str, tell: Callable[[str], None]) -> Iterator[str]:
+    """Every block carries its own authentication: what can be decrypted is what was encrypted."""
+    there = place.files(path)
+    if not there:
+        return
+    try:
+        read = place.rclone("md5sum", "--download", f"place:{path}").splitlines()
+    except PlaceError as error:
+        yield f"something below {path} cannot be read: {error}"
+        return
+    if bad := [line.split(None, 1)[-1] for line in read if line.startswith("ERROR")]:
+        yield f"{len(bad)} files below {path} are damaged, first {bad[0]}"
+    else:
+        tell(f"read: {len(read):,} files below {path}")
