@@ -94,7 +94,7 @@ class Backup(pulumi.ComponentResource):
                 volumes={"/var/lib/backup": args.network.volume(name, self).name, **mounts},
                 healthcheck=["CMD", "test", "-S", "/run/backup/control.sock"],
                 memory_mb=args.memory_mb,
-                memory_folders={"/run/backup": 64, "/tmp": 16},
+                memory_folders={"/run/backup": 16, "/tmp": 16},
                 start_seconds=60,
             ),
             ResourceOptions(parent=self),

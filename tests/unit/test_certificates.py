@@ -63,8 +63,12 @@ def behind_a_proxy() -> Graph:
 
 
 def made_for_certificates(graph: Graph) -> set[tuple[str, str]]:
-    made = [resource for resource in graph.resources if "certificate" in resource.name or "tls:" in resource.token]
-    return {(resource.token.rpartition(":")[2], resource.name) for resource in made}
+    made = {
+        (resource.token.rpartition(":")[2], resource.name)
+        for resource in graph.resources
+        if "certificate" in resource.name or "tls:" in resource.token
+    }
+    return made - {("PrivateKey", "backup-ssh")}  # which certifies nothing
 
 
 def holders(graph: Graph, text: str) -> list[tuple[Resource, str]]:

@@ -122,10 +122,16 @@ def test_it_is_found_by_its_name_on_each_of_its_networks_and_they_are_the_stacks
     assert container.inputs["hostname"] == container.name
 
 
-def test_postgresql_is_on_a_network_with_those_who_keep_their_records_there_and_on_no_other(dev: Graph):
+def test_postgresql_is_on_a_network_with_those_who_keep_or_copy_records_there_and_on_no_other(dev: Graph):
     on = {name: {network["name"] for network in dev.container(name).inputs["networksAdvanced"]} for name in NAMES}
-    assert {name for name in NAMES if "mlflow-dev-database" in on[name]} == {"postgres", "keycloak", "mlflow"}
-    assert {name for name in NAMES if "mlflow-dev" in on[name]} == {"gateway", "keycloak", "minio-1", "mlflow"}
+    assert {name for name in NAMES if "mlflow-dev-database" in on[name]} == {"postgres", "keycloak", "mlflow", "backup"}
+    assert {name for name in NAMES if "mlflow-dev" in on[name]} == {
+        "gateway",
+        "keycloak",
+        "minio-1",
+        "mlflow",
+        "backup",
+    }
 
 
 def test_the_first_network_keeps_its_name_so_that_a_stack_that_has_only_that_keeps_it(dev: Graph):
@@ -143,8 +149,8 @@ def test_it_runs_the_very_image_that_was_built(container: Resource, dev: Graph):
 
 def test_it_runs_the_very_image_that_was_pulled(container: Resource, pulled: Graph):
     image = pulled.container(container.name).inputs["image"]
-    if container.name == "mlflow":  # of which there is no upstream
-        assert image == "sha256:built-mlflow"
+    if container.name in ("mlflow", "backup"):  # of which there is no upstream
+        assert image == f"sha256:built-{container.name}"
     else:
         assert image.removeprefix("sha256:pulled-") in {image.name for image in pulled.of(":RemoteImage")}
 
@@ -166,6 +172,7 @@ def test_only_the_gateway_is_open_to_other_machines_and_only_where_the_settings_
 def test_each_server_that_pulumi_administers_has_one_port_for_it(dev: Graph):
     ports = {name: [port["external"] for port in dev.container(name).inputs.get("ports", [])] for name in NAMES}
     assert ports == {
+        "backup": [],
         "gateway": [5000, 8080, 9000, 9001],
         "keycloak": [18080],
         "minio-1": [19000],

@@ -39,6 +39,7 @@ def test_no_file_that_everybody_may_read_holds_a_password(dev: Graph):
     for container, path in [
         ("mlflow", "/etc/mlflow-platform/server.json"),
         ("gateway", "/etc/nginx/nginx.conf"),
+        ("backup", "/etc/mlflow-platform/backup.json"),
     ]:
         assert not holds_password(dev.upload(container, path))
 
@@ -57,11 +58,14 @@ def test_every_password_is_long_and_needs_no_quoting(dev: Graph):
 
 def test_nobody_guesses_an_access_keys_name(dev: Graph):
     """For a server that took a key's name for its signature, they were all that a forgery needed."""
-    (user,) = dev.of(":IamUser")
-    root, service = dev.the("pulumi:providers:minio", "minio-admin").inputs["minioUser"], user.inputs["name"]
-    assert (root, service) == ("KEY-MINIO-ROOT", "KEY-MINIO-MLFLOW-SERVER")
+    root = dev.the("pulumi:providers:minio", "minio-admin").inputs["minioUser"]
+    users = {user.name: user.inputs["name"] for user in dev.of(":IamUser")}
+    assert root == "KEY-MINIO-ROOT"
+    assert users == {"minio-mlflow-server": "KEY-MINIO-MLFLOW-SERVER", "minio-backup": "KEY-MINIO-BACKUP"}
     assert f"MINIO_ROOT_USER={root}\n" in dev.upload("minio-1", "/run/secrets/minio.env")
-    assert f"AWS_ACCESS_KEY_ID={service}\n" in dev.upload("mlflow", "/run/secrets/mlflow.env")
+    assert f"AWS_ACCESS_KEY_ID={users['minio-mlflow-server']}\n" in dev.upload("mlflow", "/run/secrets/mlflow.env")
+    copying = json.loads(dev.upload("backup", "/run/secrets/backup.json"))
+    assert copying["s3_access_key"] == users["minio-backup"]
     for made in dev.of(":RandomString"):
         assert (made.inputs["length"], made.inputs["lower"], made.inputs["special"]) == (20, False, False)
 
@@ -83,6 +87,7 @@ def test_nobody_guesses_an_access_keys_name(dev: Graph):
         ("service_clients", True),
         ("keycloak_admin", True),
         ("minio_root", True),
+        ("backup_key", True),
     ],
 )
 def test_an_output_is_there_and_secret_where_it_holds_a_password(dev: Graph, output: str, secret: bool):

@@ -140,4 +140,4 @@ def test_mlflows_secrets_are_one_value_a_line_for_a_shell(dev: Graph):
     assert secrets["MLFLOW_PLATFORM_WEB_CLIENT_SECRET"] == "made-up-client-keycloak-realm-mlflow"
     assert secrets["MLFLOW_PLATFORM_SESSION_KEY"] == "made-up-mlflow-session"
     assert secrets["MLFLOW_CRYPTO_KEK_PASSPHRASE"] == "made-up-mlflow-providers"
-    assert secrets["AWS_ACCESS_KEY_ID"] == dev.of(":IamUser")[0].inputs["name"]
+    assert secrets["AWS_ACCESS_KEY_ID"] == dev.the(":IamUser", "minio-mlflow-server").inputs["name"]
