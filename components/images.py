@@ -1,9 +1,9 @@
 """The one list of what runs: every image and its version, from a registry or built here."""
 
 import platform
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 import pulumi_docker as docker
@@ -39,6 +39,15 @@ PINS = {
 }
 
 
+def recipe(name: str, source: Literal["registry", "local"]) -> dict[str, Any]:
+    """How an image comes about: what is pulled, or what it is built from and called."""
+    pin = PINS[name]
+    if source == "registry" and pin.upstream:
+        return {"pulled": pin.upstream}
+    arguments = {"BASE": BASE[source], "PACKAGES_OF": PACKAGES_OF}
+    return {"context": pin.context, "tag": f"mlflow-platform/{name}:{pin.tag}", "arguments": arguments}
+
+
 def versions(source: Literal["registry", "local"]) -> dict[str, str]:
     """What runs, by service: upstream's tag, or that of what is built here."""
     return {
@@ -67,24 +76,24 @@ class Images(pulumi.ComponentResource):
         opts: ResourceOptions | None = None,
     ):
         super().__init__("mlflow-platform:index:Images", name, None, opts)
-        wanted = {image: pin for image, pin in PINS.items() if image not in without}
-        for image, pin in wanted.items():
-            made_of = pin.upstream if source == "registry" else None
-            setattr(self, image, self._pulled(image, made_of) if made_of else self._built(image, pin, BASE[source]))
+        wanted = [image for image in PINS if image not in without]
+        for image in wanted:
+            made = recipe(image, source)
+            setattr(self, image, self._pulled(image, made["pulled"]) if "pulled" in made else self._built(image, made))
         self.register_outputs({image: getattr(self, image) for image in wanted})
 
     def _pulled(self, name: str, upstream: str) -> Output[str]:
         image = docker.RemoteImage(name, name=upstream, keep_locally=True, opts=ResourceOptions(parent=self))
         return image.image_id
 
-    def _built(self, name: str, pin: Pin, base: str) -> Output[str]:
+    def _built(self, name: str, made: Mapping[str, Any]) -> Output[str]:
         image = docker.Image(
             name,
-            image_name=f"mlflow-platform/{name}:{pin.tag}",
+            image_name=made["tag"],
             build=docker.DockerBuildArgs(
-                context=pin.context,
-                dockerfile=f"{pin.context}/Dockerfile",
-                args={"BASE": base, "PACKAGES_OF": PACKAGES_OF},
+                context=made["context"],
+                dockerfile=f"{made['context']}/Dockerfile",
+                args=made["arguments"],
                 platform=_platform(),  # unset, the provider asks the daemon at every preview
             ),
             skip_push=True,

@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from launcher import (
+    backups,
     browser,
+    copies,
     engines,
     images,
     inventory,
@@ -90,6 +92,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     test_parser = add("test", test, "run the tests; arguments that are not listed here go to pytest")
     test_parser.add_argument("--all", action="store_true", help="also the tests that take minutes")
+    copies.add_commands(add)
     add("env", env, 'print exports for the shell: eval "$(./platform env)" makes plain pulumi work')
     pulumi_parser = add("pulumi", pulumi, "run pulumi on the stack, e.g. ./platform pulumi stack graph")
     pulumi_parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="passed to pulumi as it is")
@@ -107,14 +110,10 @@ def _stack_name(text: str) -> str:
     return text
 
 
-def _request(options: argparse.Namespace) -> prepare.Request:
-    return prepare.Request(stack=options.stack, engine=options.engine, install=not options.no_install)
-
-
 def up(paths: Paths, options: argparse.Namespace) -> int:
     """Compares what was made with what is there before it makes the rest; ends with a look at what it promises."""
     started = time.monotonic()
-    stack = prepare.stack(paths, _request(options), images_too=True)
+    stack = prepare.stack(paths, prepare.request(options), images_too=True)
     state = stack.make_ready()
     if state.made:
         mend.mend(stack, state, inventory.things(), accept_loss=options.accept_loss)
@@ -126,6 +125,7 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
     stack.up()
     state = stack.state(secrets=True)
     probe.until_all_answer(stack.name, state)
+    backups.bring(paths, stack, state)
     if trouble := served.until_issued(state):
         say(f" ! {trouble.message}")
     done(f"up after {duration(time.monotonic() - started)}")
@@ -147,14 +147,14 @@ def _resolves(name: str) -> bool:
 
 
 def preview(paths: Paths, options: argparse.Namespace) -> int:
-    stack = prepare.stack(paths, _request(options), images_too=False)
+    stack = prepare.stack(paths, prepare.request(options), images_too=False)
     stack.make_ready()
     return stack.run(["preview"])
 
 
 def outputs(paths: Paths, options: argparse.Namespace) -> int:
     only_work()
-    stack = prepare.stack(paths, _request(options), images_too=False)
+    stack = prepare.stack(paths, prepare.request(options), images_too=False)
     values = stack.outputs(secrets=options.show_secrets)
     if options.name:
         print(_only(options.name, values, json_text=options.json))
@@ -186,7 +186,7 @@ def show_status(paths: Paths, options: argparse.Namespace) -> int:
     if not state:
         say(f" ! this checkout has no state of stack {options.stack}; this is what Docker has under its name")
     print(table([("PART", "STATE", "HEALTH", "SINCE"), *((p.name, p.state, p.health, p.since) for p in found)]))
-    well = _show_certificates(paths, state) if state else True
+    well = not state or all([_show_certificates(paths, state), _show_backups(state)])
     return 0 if well and all(part.well for part in found) else 1
 
 
@@ -208,6 +208,17 @@ def _show_certificates(paths: Paths, state: State) -> bool:
     return not (trouble and trouble.red) and not any(certificate.wrong for certificate in found)
 
 
+def _show_backups(state: State) -> bool:
+    """Prints how backups fare, where there are any; whether all of it is well."""
+    if not (report := backups.report(state)):
+        return True
+    print()
+    print(table([("BACKUP", ""), *report.rows]))
+    for sentence in report.wrong:
+        say(f" ! backup: {sentence}")
+    return not report.wrong
+
+
 def _first(names: Sequence[str]) -> str:
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names) or "-"
 
@@ -218,7 +229,7 @@ def _known(paths: Paths, options: argparse.Namespace) -> State | None:
         state = on_disk(paths.root, paths.own, options.stack)
     except LookupError:  # it is somewhere else, where only pulumi reads it
         only_work()
-        stack = prepare.stack(paths, _request(options), images_too=False)
+        stack = prepare.stack(paths, prepare.request(options), images_too=False)
         try:
             state = stack.state()
         except Failure:  # there is no such stack, which is no reason to hide what Docker has
@@ -231,7 +242,7 @@ def destroy(paths: Paths, options: argparse.Namespace) -> int:
         return _destroy_leftovers(paths, options)
     if not options.yes and not _confirmed(f"Delete stack {options.stack} with everything in it?"):
         raise Failure("Nothing was deleted.")
-    stack = prepare.stack(paths, _request(options), images_too=False)
+    stack = prepare.stack(paths, prepare.request(options), images_too=False)
     state = stack.make_ready()
     if state.made:
         mend.for_destroy(stack, state, inventory.things())
@@ -245,7 +256,7 @@ def destroy(paths: Paths, options: argparse.Namespace) -> int:
 def _destroy_leftovers(paths: Paths, options: argparse.Namespace) -> int:
     if not options.yes and not sys.stdin.isatty():
         raise Failure(_NO_TERMINAL)
-    stack = prepare.stack(paths, _request(options), images_too=False)
+    stack = prepare.stack(paths, prepare.request(options), images_too=False)
     state = stack.make_ready()
     if state.made:
         raise Failure(f"This checkout has a state of stack {stack.name}: ./platform destroy deletes what it names.")
@@ -267,7 +278,7 @@ def _confirmed(question: str) -> bool:
 
 
 def test(paths: Paths, options: argparse.Namespace) -> int:
-    stack = prepare.stack(paths, _request(options), images_too=True)
+    stack = prepare.stack(paths, prepare.request(options), images_too=True)
     venv.fill(paths, "test")
     venv.add_client(paths)
     browser.ensure(paths, install=not options.no_install)
@@ -281,7 +292,7 @@ def test(paths: Paths, options: argparse.Namespace) -> int:
 
 def env(paths: Paths, options: argparse.Namespace) -> int:
     only_work()
-    stack = prepare.stack(paths, _request(options), images_too=True)
+    stack = prepare.stack(paths, prepare.request(options), images_too=True)
     stack.make_ready()
     variables = {**stack.environment, "PULUMI_STACK": stack.name}
     print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())))
@@ -290,4 +301,4 @@ def env(paths: Paths, options: argparse.Namespace) -> int:
 
 def pulumi(paths: Paths, options: argparse.Namespace) -> int:
     only_work()
-    return prepare.stack(paths, _request(options), images_too=False).run(options.rest)
+    return prepare.stack(paths, prepare.request(options), images_too=False).run(options.rest)

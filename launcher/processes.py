@@ -67,11 +67,24 @@ def stop_running() -> None:
                 os.killpg(process.pid, signal.SIGTERM)
 
 
-def answer(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, timeout: float = 60) -> str | None:
+def answer(
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float = 60,
+) -> str | None:
     """What a command prints, or None when it is missing, fails or takes too long."""
     try:
         finished = subprocess.run(
-            command, env=env, timeout=timeout, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            env=env,
+            cwd=cwd,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except (FileNotFoundError, PermissionError, subprocess.TimeoutExpired):
         return None

@@ -40,6 +40,9 @@ class Stack:
             self._checked(["stack", "import", "--force"], stdin=json.dumps(repaired))
         return State(state.get("deployment") or {})
 
+    def exists(self) -> bool:
+        return self._pulumi(["stack", "export"], capture=True).returncode == 0
+
     def state(self, *, secrets: bool = False) -> State:
         command = ["stack", "export", *(["--show-secrets"] if secrets else [])]
         return State(json.loads(self._checked(command).stdout).get("deployment") or {})
@@ -48,6 +51,10 @@ class Stack:
         """Takes this for what was made; operations that were interrupted are not part of it."""
         deployment = {**state.deployment, "pending_operations": []}
         self._checked(["stack", "import"], stdin=json.dumps({"version": 3, "deployment": deployment}))
+
+    def secrets_provider(self) -> Any:
+        """Whatever encrypts this stack's secrets, for a state that another one has encrypted."""
+        return json.loads(self._checked(["stack", "export"]).stdout)["deployment"].get("secrets_providers")
 
     def plan(self) -> list[dict[str, Any]]:
         """The steps that an update would take; none when the program fails before, which `up` then explains."""

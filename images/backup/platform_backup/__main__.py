@@ -10,7 +10,7 @@ from pathlib import Path
 from platform_backup import config, control, restore
 from platform_backup import manifest as manifests
 from platform_backup.config import Config
-from platform_backup.database import DatabaseError, configure
+from platform_backup.database import DatabaseError, configure, on_socket
 from platform_backup.place import Place, PlaceError
 from platform_backup.service import STACK, Service
 from platform_backup.status import FILE
@@ -28,31 +28,25 @@ def main() -> int:
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="backup")
     commands = parser.add_subparsers(required=True)
-    for name, do in (
-        ("run", _run),
-        ("now", _asked),
-        ("verify", _asked),
-        ("status", _status),
-        ("keep-stack", _keep_stack),
-    ):
-        command = commands.add_parser(name)
-        command.set_defaults(do=do, name=name)
-    commands.choices["now"].add_argument("--base", action="store_true")
-    commands.choices["verify"].add_argument("--deep", action="store_true")
-    listing = commands.add_parser("list")
-    listing.set_defaults(do=_list)
-    for name, do in (
-        ("look", _look),
-        ("get-stack", _get_stack),
-        ("get-database", _get_database),
-        ("get-objects", _get_objects),
-    ):
-        command = commands.add_parser(name)
-        command.set_defaults(do=do)
-        command.add_argument("--at", type=float)
-    commands.choices["get-objects"].add_argument("--below", default="")
-    commands.choices["get-stack"].add_argument("target", type=Path)
-    commands.choices["get-database"].add_argument("target", type=Path)
+    running = {
+        "run": _run,
+        "now": _asked,
+        "verify": _asked,
+        "list": _list,
+        "status": _status,
+        "keep-stack": _keep_stack,
+    }
+    restoring = {"look": _look, "get-stack": _get_stack, "get-database": _get_database, "get-objects": _get_objects}
+    added = {name: commands.add_parser(name) for name in (*running, *restoring, "count")}
+    for name, do in {**running, **restoring, "count": _count}.items():
+        added[name].set_defaults(do=do, name=name)
+    for name in restoring:
+        added[name].add_argument("--at", type=float)
+    added["now"].add_argument("--base", action="store_true")
+    added["verify"].add_argument("--deep", action="store_true")
+    added["get-objects"].add_argument("--below", default="")
+    added["get-database"].add_argument("target", type=Path)
+    added["count"].add_argument("socket")
     return parser.parse_args()
 
 
@@ -97,14 +91,17 @@ def _given() -> tuple[Config, Place]:
 
 
 def _look(options: argparse.Namespace) -> int:
+    """What would be restored, as JSON: the mark of the place, the backup, and the base that records begin with."""
     _, place = _given()
-    print(json.dumps(asdict(restore.choose(place, options.at))))
+    chosen = restore.choose(place, options.at)
+    base = restore.base_for(place, chosen, options.at)
+    print(json.dumps({"place": place.mark(), "backup": asdict(chosen), "base": asdict(base)}))
     return 0
 
 
 def _get_stack(options: argparse.Namespace) -> int:
     _, place = _given()
-    restore.stack(place, restore.choose(place, options.at), options.target)
+    sys.stdout.buffer.write(restore.stack(place, restore.choose(place, options.at)))
     return 0
 
 
@@ -112,6 +109,12 @@ def _get_database(options: argparse.Namespace) -> int:
     known, place = _given()
     configure(known)
     restore.database(place, restore.choose(place, options.at), options.at, options.target, _told)
+    return 0
+
+
+def _count(options: argparse.Namespace) -> int:
+    """Of a server that listens on a socket alone."""
+    print(json.dumps(manifests.counts(lambda database: on_socket(options.socket, database))))
     return 0
 
 

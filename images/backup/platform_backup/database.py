@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,16 @@ class DatabaseError(Exception):
 
 @dataclass(frozen=True)
 class Base:
-    """A base backup at the place. `begins` and `ends` are the log segments that it needs, `at` Unix time of its end."""
+    """A base backup at the place, with the log segments that it needs; `at` is Unix time, of its end.
+
+    `data_bytes` is what it takes on PostgreSQL's disk.
+    """
 
     id: str
     at: float
     begins: str
     ends: str
+    data_bytes: int
     bytes: int
     sha256: str
 
@@ -103,6 +107,24 @@ def configure(config: Config, spool: Path = SPOOL, run: Path = RUN) -> None:
     passwords.write_text(f"*:*:*:*:{config.secrets['postgres_password']}\n")
 
 
+Connect = Callable[[str], AbstractContextManager["psycopg.Connection[DictRow]"]]
+"""Of a database's name."""
+
+
+@contextmanager
+def _connected(**target: Any) -> Iterator["psycopg.Connection[DictRow]"]:
+    try:
+        with psycopg.Connection[DictRow].connect(**target, connect_timeout=10, row_factory=dict_row) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise DatabaseError(f"PostgreSQL: {' '.join(str(error).split())}") from None
+
+
+def on_socket(folder: str, database: str) -> AbstractContextManager["psycopg.Connection[DictRow]"]:
+    """As the superuser, whom the server takes root for on the same machine."""
+    return _connected(host=folder, user="postgres", dbname=database)
+
+
 class Database:
     """Everything between PostgreSQL and the place; one thread at a time, but for `receive`."""
 
@@ -115,22 +137,15 @@ class Database:
         self._unfinished: list[str] | None = None
         configure(config, spool)
 
-    @contextmanager
-    def connected(self, database: str = "postgres") -> Iterator["psycopg.Connection[DictRow]"]:
-        # The password is in the file that PGPASSFILE names.
-        try:
-            with psycopg.Connection[DictRow].connect(
-                host=self._postgres["host"],
-                port=self._postgres["port"],
-                user=self._postgres["user"],
-                dbname=database,
-                passfile=str(RUN / "pgpass"),
-                connect_timeout=10,
-                row_factory=dict_row,
-            ) as connection:
-                yield connection
-        except psycopg.Error as error:
-            raise DatabaseError(f"PostgreSQL: {' '.join(str(error).split())}") from None
+    def connected(self, database: str = "postgres") -> AbstractContextManager["psycopg.Connection[DictRow]"]:
+        # The password is in the file.
+        return _connected(
+            host=self._postgres["host"],
+            port=self._postgres["port"],
+            user=self._postgres["user"],
+            dbname=database,
+            passfile=str(RUN / "pgpass"),
+        )
 
     def system(self) -> str:
         """PostgreSQL's own identifier, another one for every initdb; sets aside what is of a server that is no more."""
@@ -213,7 +228,7 @@ class Database:
         info = found["base_backup_information"]
         begins, ends = info["begin_wal"], info["end_wal"]
         size, digest = self._send_base(id, begins, ends, f"{folder}/base/{id}.tar.zst")
-        base = Base(id, float(info["end_time_timestamp"]), begins, ends, size, digest)
+        base = Base(id, float(info["end_time_timestamp"]), begins, ends, info["backup_size_bytes"], size, digest)
         self._place.write(f"{folder}/base/{id}.json", json.dumps(base.__dict__).encode())
         for older in json.loads(barman(["-f", "json", "list-backups", SERVER]))[SERVER]:
             if older["backup_id"] != id:

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
-from platform_backup.database import Database
+from platform_backup.database import Connect
 from platform_backup.place import Place
 
 _FOLDER = "manifests"
@@ -55,11 +55,11 @@ def time_of(stamp: str) -> float:
     return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC).timestamp()
 
 
-def counts(database: Database) -> dict[str, int]:
+def counts(connected: Connect) -> dict[str, int]:
     """How much of everything there is, each database at one moment."""
     found: dict[str, int] = {}
     for name, tables in _COUNTED.items():
-        with database.connected(name) as connection:
+        with connected(name) as connection:
             connection.execute("SELECT set_config('statement_timeout', %s, false)", [_LONGEST])
             connection.commit()
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

@@ -65,6 +65,8 @@ class Place:
         run.mkdir(parents=True, exist_ok=True)
         self.name = str(config.place["name"])
         self._config = run / "rclone.conf"
+        if known_hosts := config.place.get("known_hosts"):  # of a restore, which has no uploaded file
+            Path(config.place["known_hosts_file"]).write_text(known_hosts)
         self._write(_rclone_sections(config))
 
     def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
@@ -86,6 +88,10 @@ class Place:
     def fits(self) -> bool:
         """Whether a backup is there that the key opens."""
         return _MARK in self.rclone("lsf", "place:", "--max-depth=1", "--files-only").splitlines()
+
+    def mark(self) -> dict[str, Any]:
+        """What was said when the place was begun."""
+        return json.loads(self.read(_MARK))
 
     def read(self, path: str) -> bytes:
         return b"".join(self.stream_out(path))

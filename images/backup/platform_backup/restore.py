@@ -1,7 +1,6 @@
 """From the place back: run in a container of its own by the launcher, which knows the stack."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -31,13 +30,19 @@ def choose(place: Place, at: float | None) -> Manifest:
     return manifests.read(place, fitting[-1])
 
 
-def database(place: Place, manifest: Manifest, at: float | None, target: Path, tell: Tell) -> None:
-    """A data directory that recovers to `at` (Unix time; None for all that is there) when a server starts on it."""
-    folder = system_folder(manifest.system)
-    usable = [base for base in retention.bases(place, folder) if at is None or base.at <= at]
+def base_for(place: Place, manifest: Manifest, at: float | None) -> Base:
+    """The last base backup that was complete by then."""
+    usable = [base for base in retention.bases(place, system_folder(manifest.system)) if at is None or base.at <= at]
     if not usable:
         raise PlaceError(f"{place.name} has no base backup from before that time")
-    base = usable[-1]
+    return usable[-1]
+
+
+def database(place: Place, manifest: Manifest, at: float | None, target: Path, tell: Tell) -> None:
+    """A data directory that recovers to `at` (Unix time; None for all that is there) when a server starts on it."""
+    shutil.rmtree(target, ignore_errors=True)
+    folder = system_folder(manifest.system)
+    base = base_for(place, manifest, at)
     home = SPOOL / SERVER
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
@@ -102,13 +107,11 @@ def objects(place: Place, manifest: Manifest, at: float | None, bucket: str, tel
         place.copy(f"place:{source}/{below}", f"minio:{bucket}/{below}", "--checksum", "--fast-list", "--transfers=8")
 
 
-def stack(place: Place, manifest: Manifest, target: Path) -> None:
+def stack(place: Place, manifest: Manifest) -> bytes:
     """The bundle with Pulumi's state, looked through."""
     if not manifest.stack:
         raise PlaceError(f"the backup of {manifest.when} was made without the stack's state")
     content = place.read(f"stack/{manifest.stack}.tar.gz")
     if hashlib.sha256(content).hexdigest() != manifest.stack_sha256:
         raise PlaceError(f"the stack's state of {manifest.when} is damaged")
-    target.touch(mode=0o600)
-    target.write_bytes(content)
-    os.sync()
+    return content

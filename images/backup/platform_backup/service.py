@@ -28,6 +28,7 @@ class Service:
     def __init__(self, config: Config):
         self._config = config
         self._status = Status()
+        self._status.set(limits={name: config.settings[name] for name in ("database_seconds", "artifacts_every")})
         self._place = Place(config)
         self._database = Database(config, self._place)
         self._changes = Changes(config)
@@ -108,7 +109,7 @@ class Service:
                 with self._shipping:
                     self._base = self._database.take_base(folder)
                 tell(f"base backup {self._base.id}: {self._base.bytes:,} bytes")
-            counted = manifests.counts(self._database)
+            counted = manifests.counts(self._database.connected)
             id = manifests.stamp(time.time())
             point = self._database.restore_point(id)
             self._until_shipped(folder, point["lsn"])

@@ -1,0 +1,37 @@
+"""The files that a stack file (its path is the argument) names, a line each; run by the program's own Python.
+
+The launcher has the standard library alone, which reads no YAML and does not know the settings.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel
+
+from components.settings import parse
+
+
+def files(node: object) -> Iterator[str]:
+    """What stands in fields whose schema says that they are paths of files."""
+    if not isinstance(node, BaseModel):
+        return
+    for name, field in type(node).model_fields.items():
+        value = getattr(node, name)
+        if isinstance(value, str) and _is_path(type(node), name):
+            yield value
+        elif field is not None:
+            yield from files(value)
+
+
+def _is_path(model: type[BaseModel], name: str) -> bool:
+    return '"format": "path"' in json.dumps(model.model_json_schema()["properties"][name])
+
+
+if __name__ == "__main__":
+    config = yaml.safe_load(Path(sys.argv[1]).read_text()).get("config") or {}
+    flat = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    project = "mlflow-platform"
+    print("\n".join(files(parse(project, Path(sys.argv[1]).stem.partition(".")[2], flat, {}))))

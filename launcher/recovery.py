@@ -1,0 +1,133 @@
+"""Records out of a backup: recovered beside the running server on its own volume, looked at, then put in its place.
+
+On PostgreSQL's volume, `.restored` is what is coming and `.before-restore` what there was. Only renames stand between
+the two, in an order that goes on wherever it was interrupted; PG_VERSION, by which a server knows its data, goes first
+and comes last.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from launcher import inventory
+from launcher.console import Failure, step
+from launcher.processes import answer
+
+_DATA = "/var/lib/postgresql/data"
+COMING, BEFORE = ".restored", ".before-restore"
+_RECOVERED_WITHIN = 6 * 3600.0
+_SWAP = f"""
+cd /data
+mkdir -p {BEFORE}
+[ ! -e {COMING} ] || [ ! -e PG_VERSION ] || [ -e {BEFORE}/PG_VERSION ] || mv PG_VERSION {BEFORE}/
+if [ -e {COMING} ]; then
+    if [ ! -e {BEFORE}/.whole ]; then
+        find . -mindepth 1 -maxdepth 1 ! -name {COMING} ! -name {BEFORE} ! -name lost+found -exec mv -t {BEFORE} {{}} +
+        touch {BEFORE}/.whole
+    fi
+    find {COMING} -mindepth 1 -maxdepth 1 ! -name PG_VERSION -exec mv -t . {{}} +
+    mv {COMING}/PG_VERSION .
+    rmdir {COMING}
+fi
+"""
+_BACK = f"""
+cd /data
+[ -e {BEFORE}/.whole ] || exit 0
+rm -rf {COMING} PG_VERSION
+find . -mindepth 1 -maxdepth 1 ! -name {BEFORE} ! -name lost+found -exec rm -rf {{}} +
+rm {BEFORE}/.whole
+find {BEFORE} -mindepth 1 -maxdepth 1 ! -name PG_VERSION -exec mv -t . {{}} +
+mv {BEFORE}/PG_VERSION .
+rmdir {BEFORE}
+"""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """`volume` is PostgreSQL's; `server` and `backup` are images. What it starts carries the stack's labels."""
+
+    prefix: str
+    labels: tuple[str, ...]
+    volume: str
+    server: str
+    backup: str
+
+    @property
+    def _name(self) -> str:
+        return f"{self.prefix}-restore-postgres"
+
+    def recover(self) -> dict[str, int]:
+        """Replays the log on what is coming, by a server that nobody reaches; how much it then has of everything."""
+        self.clear()
+        folder = f"{_DATA}/{COMING}"
+        quiet = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "restart_after_crash=off"]
+        options = ["--name", self._name, "--network=none", *self.labels, f"--volume={self.volume}:{_DATA}"]
+        rights = [f"--cap-add={right}" for right in ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")]
+        options += ["--cap-drop=ALL", *rights, "--security-opt=no-new-privileges", f"--env=PGDATA={folder}"]
+        with step("replay the log"):
+            inventory.do(
+                "start a server for the restore", ["run", "--detach", *options, self.server, "postgres", *quiet]
+            )
+            self._until_recovered(folder)
+        mount = [f"--volume={self.volume}:{_DATA}", "--user=0:0", "--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"]
+        command = ["docker", "run", "--rm", "--network=none", *self.labels, *mount, self.backup, "count", folder]
+        counted = subprocess.run(command, capture_output=True, text=True, check=False)
+        if counted.returncode:
+            raise Failure(f"the restored records cannot be read: {counted.stderr.strip().removeprefix('error: ')}")
+        inventory.do("stop the restore's server", ["stop", "--time=120", self._name])
+        self.clear()
+        return json.loads(counted.stdout)
+
+    def _until_recovered(self, folder: str) -> None:
+        deadline = time.monotonic() + _RECOVERED_WITHIN
+        asked = ["psql", f"--host={folder}", "--username=postgres", "-Atc", "SELECT pg_is_in_recovery()"]
+        while answer(["docker", "exec", self._name, *asked]) != "f":
+            if answer(["docker", "inspect", "--format={{.State.Running}}", self._name]) != "true":
+                said = subprocess.run(
+                    ["docker", "logs", "--tail=20", self._name], capture_output=True, text=True, check=False
+                )
+                lines = [line for line in said.stderr.splitlines() if "FATAL" in line or "PANIC" in line]
+                why = lines[-1].partition("FATAL:")[2].strip() if lines else "docker logs has no reason"
+                raise Failure(f"the restored records do not come up: {why}")
+            if time.monotonic() > deadline:
+                raise Failure(f"the log is not replayed after {_RECOVERED_WITHIN / 3600:.0f} hours.")
+            time.sleep(1)
+
+    def clear(self) -> None:
+        """What an interrupted restore may have left running."""
+        if answer(["docker", "inspect", "--format={{.Id}}", self._name]):
+            inventory.do("remove the restore's server", ["rm", "--force", "--volumes", self._name])
+
+    def swap(self) -> None:
+        """The restored records for those of before, which stay beside them; no server may run on the volume."""
+        self._on_volume("exchange the records", _SWAP)
+
+    def back(self) -> None:
+        """What there was before, where an exchange has begun."""
+        self._on_volume("put the records of before back", _BACK)
+
+    def forget_before(self) -> None:
+        self._on_volume("remove the records of before", f"rm -rf /data/{BEFORE} /data/{COMING}")
+
+    def exchanged(self) -> bool:
+        """Whether what there was before is still beside what was restored."""
+        listed = self._script(f"[ ! -e /data/{BEFORE}/.whole ] || echo yes")
+        return listed.stdout.strip() == "yes"
+
+    def _on_volume(self, what: str, script: str) -> None:
+        finished = self._script(script)
+        if finished.returncode:
+            raise Failure(f"cannot {what}: {finished.stderr.strip()}")
+
+    def _script(self, script: str) -> "subprocess.CompletedProcess[str]":
+        options = ["--network=none", "--user=0:0", *self.labels, f"--volume={self.volume}:/data", "--entrypoint=sh"]
+        command = ["docker", "run", "--rm", *options, self.server, "-euc", script]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def side_by_side(backup: Mapping[str, int], restored: Mapping[str, int]) -> list[tuple[str, ...]]:
+    """A table of counts: as the backup's manifest has them, and as they are."""
+    rows = [(what, f"{count:,}", f"{restored[what]:,}" if what in restored else "-") for what, count in backup.items()]
+    return [("WHAT", "BACKUP", "RESTORED"), *rows]

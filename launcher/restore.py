@@ -1,0 +1,155 @@
+"""A stack, or part of one, as it was: from a place and its key alone."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from launcher import bundle, images, inventory
+from launcher.bundle import Bundle
+from launcher.console import Failure, done, say, step, table
+from launcher.paths import Paths
+from launcher.places import Source
+from launcher.recovery import COMING, Recovery, side_by_side
+from launcher.stack import Stack
+from launcher.state import PREFIX_LABEL, STACK_LABEL, State
+
+_ROOM = 1.2  # times what is to come
+_SCRATCH = "/var/lib/backup"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the place has for the time asked for: its mark, the backup's manifest, and the base backup to begin with."""
+
+    place: Mapping[str, Any]
+    backup: Mapping[str, Any]
+    base: Mapping[str, Any]
+
+    @property
+    def when(self) -> str:
+        return datetime.fromtimestamp(self.backup["time"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+class Restore:
+    """One restore: from where, as of when (Unix time; None for all that is there), by which image."""
+
+    def __init__(self, paths: Paths, source: Source, at: float | None, stack: str):
+        self._source, self._at = source, at
+        self.image = images.ensure(paths, stack, "backup")
+
+    def look(self) -> Found:
+        return Found(**json.loads(self._asked(["look"], self._source.asking())))
+
+    def bundle(self) -> Bundle:
+        return bundle.unpacked(self._asked(["get-stack"], self._source.asking()))
+
+    def records(self, recovery: Recovery, found: Found) -> None:
+        """Brings the records beside those of now, and shows that they are whole."""
+        recovery.clear()
+        with step("fetch the records"):
+            mount = [f"--volume={recovery.volume}:/data", f"--volume={_SCRATCH}"]
+            self._asked(["get-database", f"/data/{COMING}"], self._source.asking(), [*mount, *recovery.labels])
+        counted = recovery.recover()
+        print(table(side_by_side({k: v for k, v in found.backup["counts"].items() if k in counted}, counted)))
+
+    def artifacts(
+        self, network: str, endpoint: Mapping[str, str], root: Mapping[str, str], bucket: str, below: str = ""
+    ) -> None:
+        """Into the bucket: what is there otherwise becomes an older version, what came later stays."""
+        s3 = {"endpoint": endpoint["url"], "bucket": bucket, "region": endpoint["region"]}
+        asking = self._source.asking(
+            settings={"s3": s3}, secrets={"s3_access_key": root["user"], "s3_secret_key": root["password"]}
+        )
+        with step("bring back the artifacts"):
+            self._asked(["get-objects", *([f"--below={below}"] if below else [])], asking, [f"--network={network}"])
+
+    def _asked(self, arguments: Sequence[str], asking: str, options: Sequence[str] = ()) -> bytes:
+        """What the backup image prints; its progress is shown, its reason is the failure's."""
+        at = [] if self._at is None else [f"--at={self._at}"]
+        mounts = [f"--volume={mount}" for mount in self._source.mounts]
+        limits = [
+            "--read-only",
+            "--tmpfs=/run/backup:size=64m",
+            "--tmpfs=/tmp:size=16m",
+            "--user=0:0",
+            "--cap-drop=ALL",
+        ]
+        limits += ["--cap-add=DAC_OVERRIDE", "--security-opt=no-new-privileges"]
+        command = ["docker", "run", "--rm", "--interactive", *limits, *mounts, *options, self.image, *arguments, *at]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asked:
+            assert asked.stdin and asked.stdout and asked.stderr
+            asked.stdin.write(asking.encode())
+            asked.stdin.close()
+            wrong: list[str] = []
+            output = asked.stdout.read() if arguments[0] in ("look", "get-stack") else b""
+            for line in asked.stderr:
+                text = line.decode(errors="replace").rstrip()
+                wrong.append(text)
+                if text.startswith("   "):
+                    say(text)
+        if asked.returncode:
+            why = next((text for text in reversed(wrong) if text.startswith("error: ")), (wrong or ["it ended"])[-1])
+            raise Failure(f"restore: {why.removeprefix('error: ')}")
+        return output
+
+
+def labels(stack: str, prefix: str) -> tuple[str, ...]:
+    return (f"--label={STACK_LABEL}={stack}", f"--label={PREFIX_LABEL}={prefix}")
+
+
+def state_to_take_over(bundle: Bundle, stack: Stack, volumes: Sequence[str]) -> State:
+    """The bundle's state as the stack's own: without what Docker makes anew, and what was on volumes that are gone.
+
+    Of a stack with another name it is the same by that name.
+    """
+    text = json.dumps(bundle.deployment)
+    if bundle.stack != stack.name:
+        text = text.replace(f"urn:pulumi:{bundle.stack}::", f"urn:pulumi:{stack.name}::")
+        text = text.replace(f'mlflow-platform-{bundle.stack}"', f'mlflow-platform-{stack.name}"')
+    state = State({**json.loads(text), "secrets_providers": stack.secrets_provider()})
+    there = set(volumes)
+    minio_stays = all(
+        made.id in there for made in state.made if made.kind == "volume" and made.resource.startswith("minio")
+    )
+    return state.without({resource["urn"] for resource in state.resources if _made_anew(resource, there, minio_stays)})
+
+
+def _made_anew(resource: Mapping[str, Any], volumes: set[str], minio_stays: bool) -> bool:
+    kind = resource["type"]
+    if kind == "docker:index/volume:Volume":
+        return resource["id"] not in volumes
+    return kind.startswith("docker:") or (kind.startswith("minio:") and not minio_stays)
+
+
+def same_containers(bundle: Bundle) -> bool:
+    """Whether Docker still has all that the state names: then nothing but the state was lost."""
+    there = {thing.key for thing in inventory.things()}
+    made = bundle.state.made
+    return bool(made) and all(part.key in there for part in made)
+
+
+def stop_and_remove(prefix: str) -> None:
+    """The stack's containers and networks, which hold no data; volumes stay."""
+    found = [thing for thing in inventory.things() if thing.prefix == prefix]
+    containers = [thing for thing in found if thing.kind == "container"]
+    with step("stop the stack"):
+        if running := [thing.id for thing in containers if thing.state == "running"]:
+            inventory.do("stop containers", ["stop", "--time=30", *running])
+        for thing in containers:
+            inventory.do(f"remove container {thing.name}", ["rm", "--force", "--volumes", thing.id])
+        for thing in found:
+            if thing.kind == "network":
+                inventory.do(f"remove network {thing.name}", ["network", "rm", thing.id])
+
+
+def enough_room(found: Found, image: str) -> None:
+    """Raises Failure where Docker's disk has less than the restore takes: base, log and data, and the artifacts."""
+    needed = _ROOM * (3 * found.base["data_bytes"] + found.backup["counts"]["bytes"])
+    command = ["docker", "run", "--rm", "--entrypoint=df", image, "--output=avail", "-B1", "/"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    if said and needed > (free := int(said[-1])):
+        raise Failure(f"The restore takes {needed / 1e9:.1f} GB on Docker's disk, which has {free / 1e9:.1f} GB left.")
+    done("room enough")
