@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from launcher import backups, bundle, images, inventory, leftovers, places, prepare, probe
+from launcher import backups, bundle, images, inventory, places, prepare, probe
 from launcher.console import Failure, done, only_work, say, step, table
 from launcher.paths import Paths
 from launcher.places import Source
 from launcher.recovery import Recovery
 from launcher.restore import Found, Restore, enough_room, labels, same_containers, state_to_take_over, stop_and_remove
 from launcher.stack import Stack
-from launcher.state import State
+from launcher.state import State, prefixes
 
 Add = Callable[[str, Callable[[Paths, argparse.Namespace], int], str], argparse.ArgumentParser]
 _SHOWN = {"runs": "runs", "metrics": "metrics", "objects": "artifacts", "users": "users"}
@@ -106,7 +106,7 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
     if options.only == "state" or (not current.made and stack.name == kept.stack and same_containers(kept)):
         _take_over_state(stack, kept, current)
         return 0
-    _all(paths, options, restoring, stack, found, kept)
+    _all(paths, options, restoring, stack, current, found, kept)
     return 0
 
 
@@ -148,17 +148,20 @@ def _bring_artifacts(restoring: Restore, state: State) -> None:
 
 
 def _all(
-    paths: Paths, options: argparse.Namespace, restoring: Restore, stack: Stack, found: Found, kept: bundle.Bundle
+    paths: Paths,
+    options: argparse.Namespace,
+    restoring: Restore,
+    stack: Stack,
+    current: State,
+    found: Found,
+    kept: bundle.Bundle,
 ) -> None:
-    plan = stack.plan()
-    prefix = leftovers.prefix_of(plan)
+    plan = [step.get("newState") or {} for step in stack.plan()]  # of what is the same it says nothing
+    prefix = current.prefix or next(prefixes(made.get("inputs") or {} for made in plan), None)
     if not prefix:
         raise Failure(f"What stack {stack.name} would be called is not known: ./platform preview says what is wrong.")
-    volumes = {
-        step["newState"]["inputs"]["name"]
-        for step in plan
-        if step.get("newState", {}).get("type", "").endswith("volume:Volume")
-    }
+    volumes = {made.name for made in current.made if made.kind == "volume"}
+    volumes |= {made["inputs"]["name"] for made in plan if made.get("type") == "docker:index/volume:Volume"}
     postgres = next(name for name in volumes if re.fullmatch(rf"{re.escape(prefix)}-postgres(-\d+)?", name))
     server = images.ensure(paths, stack.name, "postgres")
     recovery = Recovery(prefix, labels(stack.name, prefix), postgres, server, restoring.image)

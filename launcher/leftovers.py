@@ -21,7 +21,7 @@ def refuse(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]], begun: C
 
     `begun` (kind and name) is what an interrupted `up` of this very stack may have left.
     """
-    prefix = prefix_of(plan)
+    prefix = _prefix(plan)
     found = [thing for thing in of_prefix(prefix) if (thing.kind, thing.name) not in begun] if prefix else []
     if not found:
         return
@@ -37,7 +37,7 @@ def refuse(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]], begun: C
 
 def deletable(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]]) -> dict[Thing, str]:
     """What is left under the stack's prefix, with the times of its creation, in the order to delete it."""
-    prefix = prefix_of(plan)
+    prefix = _prefix(plan)
     if not prefix:
         raise Failure(
             f"What stack {stack} would be called is not known: ./platform preview says what is wrong with it."
@@ -73,7 +73,7 @@ def in_words(found: Iterable[Thing]) -> str:
     return "; ".join(f"{kind}{'s' * (len(some) > 1)} {', '.join(some)}" for kind, some in names.items() if some)
 
 
-def prefix_of(plan: Sequence[Mapping[str, Any]]) -> str | None:
+def _prefix(plan: Sequence[Mapping[str, Any]]) -> str | None:
     return next(prefixes((step.get("newState") or {}).get("inputs") or {} for step in plan), None)
 
 

@@ -15,7 +15,7 @@ from launcher import inventory
 from launcher.console import Failure, step
 from launcher.processes import answer
 
-_DATA = "/var/lib/postgresql/data"
+DATA = "/var/lib/postgresql/data"
 COMING, BEFORE = ".restored", ".before-restore"
 _RECOVERED_WITHIN = 6 * 3600.0
 _SWAP = f"""
@@ -28,6 +28,8 @@ if [ -e {COMING} ]; then
         touch {BEFORE}/.whole
     fi
     find {COMING} -mindepth 1 -maxdepth 1 ! -name PG_VERSION -exec mv -t . {{}} +
+    rm -f postgresql.conf.origin backup_manifest.* .barman-recover.info
+    [ ! -e postgresql.auto.conf.origin ] || mv postgresql.auto.conf.origin postgresql.auto.conf  # without the recovery
     mv {COMING}/PG_VERSION .
     rmdir {COMING}
 fi
@@ -61,9 +63,9 @@ class Recovery:
     def recover(self) -> dict[str, int]:
         """Replays the log on what is coming, by a server that nobody reaches; how much it then has of everything."""
         self.clear()
-        folder = f"{_DATA}/{COMING}"
+        folder = f"{DATA}/{COMING}"
         quiet = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "restart_after_crash=off"]
-        options = ["--name", self._name, "--network=none", *self.labels, f"--volume={self.volume}:{_DATA}"]
+        options = ["--name", self._name, "--network=none", *self.labels, f"--volume={self.volume}:{DATA}"]
         rights = [f"--cap-add={right}" for right in ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")]
         options += ["--cap-drop=ALL", *rights, "--security-opt=no-new-privileges", f"--env=PGDATA={folder}"]
         with step("replay the log"):
@@ -71,7 +73,7 @@ class Recovery:
                 "start a server for the restore", ["run", "--detach", *options, self.server, "postgres", *quiet]
             )
             self._until_recovered(folder)
-        mount = [f"--volume={self.volume}:{_DATA}", "--user=0:0", "--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"]
+        mount = [f"--volume={self.volume}:{DATA}", "--user=0:0", "--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"]
         command = ["docker", "run", "--rm", "--network=none", *self.labels, *mount, self.backup, "count", folder]
         counted = subprocess.run(command, capture_output=True, text=True, check=False)
         if counted.returncode:

@@ -12,7 +12,7 @@ from launcher.bundle import Bundle
 from launcher.console import Failure, done, say, step, table
 from launcher.paths import Paths
 from launcher.places import Source
-from launcher.recovery import COMING, Recovery, side_by_side
+from launcher.recovery import COMING, DATA, Recovery, side_by_side
 from launcher.stack import Stack
 from launcher.state import PREFIX_LABEL, STACK_LABEL, State
 
@@ -50,8 +50,8 @@ class Restore:
         """Brings the records beside those of now, and shows that they are whole."""
         recovery.clear()
         with step("fetch the records"):
-            mount = [f"--volume={recovery.volume}:/data", f"--volume={_SCRATCH}"]
-            self._asked(["get-database", f"/data/{COMING}"], self._source.asking(), [*mount, *recovery.labels])
+            mount = [f"--volume={recovery.volume}:{DATA}", f"--volume={_SCRATCH}"]
+            self._asked(["get-database", f"{DATA}/{COMING}"], self._source.asking(), [*mount, *recovery.labels])
         counted = recovery.recover()
         print(table(side_by_side({k: v for k, v in found.backup["counts"].items() if k in counted}, counted)))
 

@@ -54,9 +54,10 @@ def database(place: Place, manifest: Manifest, at: float | None, target: Path, t
     for name in ("streaming", "incoming", "errors"):
         (home / name).mkdir(exist_ok=True)
     barman(["rebuild-xlogdb", SERVER])
-    when = (
-        [] if at is None else ["--target-time", datetime.fromtimestamp(at, UTC).isoformat(), "--target-action=promote"]
-    )
+    # Even to the end of the log it is a recovery, which begins a timeline of its own: none is written twice.
+    when = ["--target-tli", "latest"]
+    if at is not None:
+        when += ["--target-time", datetime.fromtimestamp(at, UTC).isoformat(), "--target-action=promote"]
     barman(["restore", *when, SERVER, base.id, str(target)])
     _add_unfinished(place, folder, target)
     shutil.rmtree(home)
