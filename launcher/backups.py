@@ -49,6 +49,12 @@ def now(paths: Paths, stack: Stack, state: State, *, base: bool = False) -> None
     _run(_needed(stack.name, state), ["now", *(["--base"] if base else [])], shown=True)
 
 
+def release(state: State) -> None:
+    """Lets it go on: what the stack has now is what is to be kept."""
+    if to := container(state):
+        _run(to, ["release"])
+
+
 def verify(stack: str, state: State, *, deep: bool) -> None:
     _run(_needed(stack, state), ["verify", *(["--deep"] if deep else [])], shown=True)
 

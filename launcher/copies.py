@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,18 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from launcher import backups, bundle, images, inventory, places, prepare, probe
+from launcher import backups, bundle, exchange, images, places, prepare
 from launcher.console import Failure, done, only_work, say, step, table
+from launcher.exchange import Target, same_containers
 from launcher.paths import Paths
 from launcher.places import Source
-from launcher.recovery import Recovery
-from launcher.restore import Found, Restore, enough_room, labels, same_containers, state_to_take_over, stop_and_remove
+from launcher.restore import Found, Restore
 from launcher.stack import Stack
-from launcher.state import State, prefixes
+from launcher.state import State
 
 Add = Callable[[str, Callable[[Paths, argparse.Namespace], int], str], argparse.ArgumentParser]
+_PARTS = ("database", "artifacts", "state")
 _SHOWN = {"runs": "runs", "metrics": "metrics", "objects": "artifacts", "users": "users"}
-_PARTS = ("all", "database", "artifacts", "state")
 
 
 def add_commands(add: Add) -> None:
@@ -41,7 +40,7 @@ def add_commands(add: Add) -> None:
         "--at", type=moment, metavar="TIME", help="as of then (2026-05-01 14:03:20, UTC); else the last"
     )
     restoring.add_argument("--into", metavar="STACK", help="another stack, for a look beside the running one")
-    restoring.add_argument("--only", choices=_PARTS[1:], default="all", help="one part of it")
+    restoring.add_argument("--only", choices=_PARTS, help="one part of it")
     restoring.add_argument("--undo", action="store_true", help="put back what was there before an unfinished restore")
     restoring.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -89,15 +88,20 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
     if options.at and options.at > datetime.now(UTC).timestamp():
         raise Failure("--at is in the future.")
     stack = prepare.stack(paths, prepare.request(options, stack=options.stack or "dev"), images_too=True)
+    if options.undo:
+        exchange.undo(Target.of(paths, stack, stack.make_ready()), images.ensure(paths, stack.name, "backup"))
+        done(f"stack {stack.name} is as it was before the restore")
+        return 0
     source = _source(stack, options)
     restoring = Restore(paths, source, options.at, stack.name)
     with step("look at the place"):
         found = restoring.look()
     stack = replace(stack, name=options.into or options.stack or found.place["stack"])
     say(f" ✓ {source.settings['place']['name']}: stack {found.place['stack']}, backup of {found.when}")
-    kept = restoring.bundle()
     if options.only == "artifacts":
-        return _artifacts(restoring, stack)
+        exchange.bring_artifacts(restoring, stack.state(secrets=True))
+        return 0
+    kept = restoring.bundle()
     if stack.name == kept.stack:
         bundle.put_files(paths, kept)
     elif not (paths.root / f"Pulumi.{stack.name}.yaml").exists():
@@ -106,7 +110,11 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
     if options.only == "state" or (not current.made and stack.name == kept.stack and same_containers(kept)):
         _take_over_state(stack, kept, current)
         return 0
-    _all(paths, options, restoring, stack, current, found, kept)
+    if not options.yes and not _confirmed(stack.name, found):
+        raise Failure("Nothing was changed.")
+    target = Target.of(paths, stack, current)
+    exchange.whole(target, restoring, found, kept, artifacts=options.only != "database")
+    done(f"stack {stack.name} is as of {_when(options.at) if options.at else 'the last that was shipped'}")
     return 0
 
 
@@ -135,70 +143,8 @@ def _take_over_state(stack: Stack, kept: bundle.Bundle, current: State) -> None:
     done(f"the state of stack {stack.name} is back; nothing else was touched")
 
 
-def _artifacts(restoring: Restore, stack: Stack) -> int:
-    state = stack.state(secrets=True)
-    _bring_artifacts(restoring, state)
-    return 0
-
-
-def _bring_artifacts(restoring: Restore, state: State) -> None:
-    outputs = state.outputs
-    minio = {"url": "http://minio:9000", "region": outputs["s3_region"]}
-    restoring.artifacts(str(state.prefix), minio, outputs["minio_root"], outputs["artifact_bucket"])
-
-
-def _all(
-    paths: Paths,
-    options: argparse.Namespace,
-    restoring: Restore,
-    stack: Stack,
-    current: State,
-    found: Found,
-    kept: bundle.Bundle,
-) -> None:
-    plan = [step.get("newState") or {} for step in stack.plan()]  # of what is the same it says nothing
-    prefix = current.prefix or next(prefixes(made.get("inputs") or {} for made in plan), None)
-    if not prefix:
-        raise Failure(f"What stack {stack.name} would be called is not known: ./platform preview says what is wrong.")
-    volumes = {made.name for made in current.made if made.kind == "volume"}
-    volumes |= {made["inputs"]["name"] for made in plan if made.get("type") == "docker:index/volume:Volume"}
-    postgres = next(name for name in volumes if re.fullmatch(rf"{re.escape(prefix)}-postgres(-\d+)?", name))
-    server = images.ensure(paths, stack.name, "postgres")
-    recovery = Recovery(prefix, labels(stack.name, prefix), postgres, server, restoring.image)
-    there = {thing.name for thing in inventory.things() if thing.kind == "volume"}
-    if not options.yes and not _confirmed(stack.name, found, postgres in there):
-        raise Failure("Nothing was changed.")
-    inventory.do("make PostgreSQL's volume", ["volume", "create", *labels(stack.name, prefix), postgres])
-    if options.undo:
-        raise Failure("--undo is not needed: no restore is unfinished.")
-    if recovery.exchanged():
-        say("   an earlier restore has exchanged the records already; it goes on from there")
-    else:
-        enough_room(found, restoring.image)
-        restoring.records(recovery, found)
-    stop_and_remove(prefix)
-    recovery.swap()
-    _forget_spool(prefix, there)
-    stack.replace_state(state_to_take_over(kept, stack, sorted(there & volumes | {postgres})))
-    images.remember(paths, stack.name, stack.environment[images.VARIABLE])
-    stack.up()
-    state = stack.state(secrets=True)
-    if options.only != "database":
-        _bring_artifacts(restoring, state)
-    probe.until_all_answer(stack.name, state)
-    recovery.forget_before()
-    backups.now(paths, stack, state, base=True)
-    done(f"stack {stack.name} is as of {_when(options.at) if options.at else 'the last that was shipped'}")
-
-
-def _forget_spool(prefix: str, there: set[str]) -> None:
-    """What was on its way belongs to the records that are no more; the place has all that was whole."""
-    if (spool := f"{prefix}-backup") in there:
-        inventory.do("remove the backup's spool", ["volume", "rm", spool])
-
-
-def _confirmed(stack: str, found: Found, is_there: bool) -> bool:
+def _confirmed(stack: str, found: Found) -> bool:
     if not sys.stdin.isatty():
         raise Failure("restore asks before it changes anything, and there is no terminal to ask on; --yes answers.")
-    what = f"Replace the records of stack {stack} by those of {found.when}" if is_there else f"Make stack {stack}"
-    return input(f"{what} or later? [y/N] ").strip().lower() in ("y", "yes")
+    question = f"Make the records of stack {stack} those of {found.when} or later, whatever there is now? [y/N] "
+    return input(question).strip().lower() in ("y", "yes")

@@ -18,6 +18,7 @@ from launcher.processes import answer
 DATA = "/var/lib/postgresql/data"
 COMING, BEFORE = ".restored", ".before-restore"
 _RECOVERED_WITHIN = 6 * 3600.0
+_NOTHING_LATER = "before configured recovery target was reached"
 _SWAP = f"""
 cd /data
 mkdir -p {BEFORE}
@@ -68,11 +69,18 @@ class Recovery:
         options = ["--name", self._name, "--network=none", *self.labels, f"--volume={self.volume}:{DATA}"]
         rights = [f"--cap-add={right}" for right in ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")]
         options += ["--cap-drop=ALL", *rights, "--security-opt=no-new-privileges", f"--env=PGDATA={folder}"]
+        start = ["run", "--detach", *options, self.server, "postgres", *quiet]
         with step("replay the log"):
-            inventory.do(
-                "start a server for the restore", ["run", "--detach", *options, self.server, "postgres", *quiet]
-            )
-            self._until_recovered(folder)
+            inventory.do("start a server for the restore", start)
+            why = self._until_recovered(folder)
+            if why and _NOTHING_LATER in why:  # so all that there is belongs to the restore
+                self.clear()
+                untimed = f"sed -i /recovery_target_time/d /data/{COMING}/postgresql.auto.conf"
+                self._on_volume("recover to the end of the log", untimed)
+                inventory.do("start a server for the restore", start)
+                why = self._until_recovered(folder)
+            if why:
+                raise Failure(f"the restored records do not come up: {why}")
         mount = [f"--volume={self.volume}:{DATA}", "--user=0:0", "--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"]
         command = ["docker", "run", "--rm", "--network=none", *self.labels, *mount, self.backup, "count", folder]
         counted = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -82,20 +90,20 @@ class Recovery:
         self.clear()
         return json.loads(counted.stdout)
 
-    def _until_recovered(self, folder: str) -> None:
+    def _until_recovered(self, folder: str) -> str | None:
+        """Why it did not, in PostgreSQL's words."""
         deadline = time.monotonic() + _RECOVERED_WITHIN
         asked = ["psql", f"--host={folder}", "--username=postgres", "-Atc", "SELECT pg_is_in_recovery()"]
         while answer(["docker", "exec", self._name, *asked]) != "f":
             if answer(["docker", "inspect", "--format={{.State.Running}}", self._name]) != "true":
-                said = subprocess.run(
-                    ["docker", "logs", "--tail=20", self._name], capture_output=True, text=True, check=False
-                )
-                lines = [line for line in said.stderr.splitlines() if "FATAL" in line or "PANIC" in line]
-                why = lines[-1].partition("FATAL:")[2].strip() if lines else "docker logs has no reason"
-                raise Failure(f"the restored records do not come up: {why}")
+                logs = ["docker", "logs", "--tail=20", self._name]
+                said = subprocess.run(logs, capture_output=True, text=True, check=False).stderr
+                fatal = [line for line in said.splitlines() if "FATAL" in line or "PANIC" in line]
+                return fatal[-1].partition("FATAL:")[2].strip() if fatal else "it ended without a reason"
             if time.monotonic() > deadline:
-                raise Failure(f"the log is not replayed after {_RECOVERED_WITHIN / 3600:.0f} hours.")
+                return f"the log is not replayed after {_RECOVERED_WITHIN / 3600:.0f} hours"
             time.sleep(1)
+        return None
 
     def clear(self) -> None:
         """What an interrupted restore may have left running."""

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from launcher import bundle, images, inventory
+from launcher import bundle, images
 from launcher.bundle import Bundle
 from launcher.console import Failure, done, say, step, table
 from launcher.paths import Paths
 from launcher.places import Source
 from launcher.recovery import COMING, DATA, Recovery, side_by_side
-from launcher.stack import Stack
-from launcher.state import PREFIX_LABEL, STACK_LABEL, State
 
 _ROOM = 1.2  # times what is to come
 _SCRATCH = "/var/lib/backup"
@@ -94,55 +92,6 @@ class Restore:
             why = next((text for text in reversed(wrong) if text.startswith("error: ")), (wrong or ["it ended"])[-1])
             raise Failure(f"restore: {why.removeprefix('error: ')}")
         return output
-
-
-def labels(stack: str, prefix: str) -> tuple[str, ...]:
-    return (f"--label={STACK_LABEL}={stack}", f"--label={PREFIX_LABEL}={prefix}")
-
-
-def state_to_take_over(bundle: Bundle, stack: Stack, volumes: Sequence[str]) -> State:
-    """The bundle's state as the stack's own: without what Docker makes anew, and what was on volumes that are gone.
-
-    Of a stack with another name it is the same by that name.
-    """
-    text = json.dumps(bundle.deployment)
-    if bundle.stack != stack.name:
-        text = text.replace(f"urn:pulumi:{bundle.stack}::", f"urn:pulumi:{stack.name}::")
-        text = text.replace(f'mlflow-platform-{bundle.stack}"', f'mlflow-platform-{stack.name}"')
-    state = State({**json.loads(text), "secrets_providers": stack.secrets_provider()})
-    there = set(volumes)
-    minio_stays = all(
-        made.id in there for made in state.made if made.kind == "volume" and made.resource.startswith("minio")
-    )
-    return state.without({resource["urn"] for resource in state.resources if _made_anew(resource, there, minio_stays)})
-
-
-def _made_anew(resource: Mapping[str, Any], volumes: set[str], minio_stays: bool) -> bool:
-    kind = resource["type"]
-    if kind == "docker:index/volume:Volume":
-        return resource["id"] not in volumes
-    return kind.startswith("docker:") or (kind.startswith("minio:") and not minio_stays)
-
-
-def same_containers(bundle: Bundle) -> bool:
-    """Whether Docker still has all that the state names: then nothing but the state was lost."""
-    there = {thing.key for thing in inventory.things()}
-    made = bundle.state.made
-    return bool(made) and all(part.key in there for part in made)
-
-
-def stop_and_remove(prefix: str) -> None:
-    """The stack's containers and networks, which hold no data; volumes stay."""
-    found = [thing for thing in inventory.things() if thing.prefix == prefix]
-    containers = [thing for thing in found if thing.kind == "container"]
-    with step("stop the stack"):
-        if running := [thing.id for thing in containers if thing.state == "running"]:
-            inventory.do("stop containers", ["stop", "--time=30", *running])
-        for thing in containers:
-            inventory.do(f"remove container {thing.name}", ["rm", "--force", "--volumes", thing.id])
-        for thing in found:
-            if thing.kind == "network":
-                inventory.do(f"remove network {thing.name}", ["network", "rm", thing.id])
 
 
 def enough_room(found: Found, image: str) -> None:

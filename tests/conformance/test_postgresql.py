@@ -20,6 +20,7 @@ from .stacks import Stack
 ROLE = "postgresql:index/role:Role"
 DATABASE = "postgresql:index/database:Database"
 GRANT = "postgresql:index/grant:Grant"
+FUNCTION = {"database": "d", "role": "r", "objectType": "function", "schema": "s", "objects": ["f"]}
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +121,57 @@ def test_a_grants_life(plugin: Plugin, sql: Callable[[str], list[Any]]):
             importable=False,  # the official plugin imports none; the stand-in does, see below
         ),
     )
+
+
+def test_a_function_grants_life(plugin: Plugin, sql: Callable[[str], list[Any]]):
+    sql("CREATE ROLE copier")
+    sql("CREATE ROLE other_copier")
+    base = {"database": "postgres", "schema": "pg_catalog", "role": "copier", "objectType": "function"}
+    one = {**base, "objects": ["pg_switch_wal"], "privileges": ["EXECUTE"]}
+    live(
+        plugin,
+        Case(
+            GRANT,
+            one,
+            update={**one, "privileges": ["ALL"]},
+            replace={**one, "objects": ["pg_backup_start"]},
+            drift=_behind(sql, "REVOKE EXECUTE ON FUNCTION pg_switch_wal FROM copier"),
+            drifted={"privileges"},
+            importable=False,  # as with databases
+        ),
+    )
+    for other in ({"role": "other_copier"}, {"schema": "public"}, {"objectType": "database"}):
+        made = plugin.create(GRANT, one)
+        assert plugin.diff(made, {**one, **other}, checked=True).kind.startswith("replace"), other
+        plugin.delete(made)
+
+
+def test_a_granted_function_can_be_called_until_the_grant_is_gone(
+    plugin: Plugin, config: dict[str, Any], sql: Callable[[str], list[Any]]
+):
+    plugin.create(ROLE, {"name": "switcher", "login": True, "password": "switcher"})
+    inputs = {"database": "postgres", "schema": "pg_catalog", "role": "switcher", "objectType": "function"}
+    inputs |= {"objects": ["pg_switch_wal"], "privileges": ["EXECUTE"]}
+    with _connected(config, "switcher", "switcher") as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT pg_switch_wal()")
+        made = plugin.create(GRANT, inputs)
+        assert made.id == "switcher_postgres_pg_catalog_function_pg_switch_wal"
+        connection.execute("SELECT pg_switch_wal()")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT pg_create_restore_point('not granted')")
+        plugin.delete(made)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT pg_switch_wal()")
+    assert sql("SELECT has_function_privilege('postgres', 'pg_switch_wal()', 'EXECUTE')") == [(True,)]
+
+
+def test_a_grant_on_a_function_or_to_a_role_that_is_not_there_fails_in_one_sentence(plugin: Plugin):
+    inputs = {"database": "postgres", "schema": "pg_catalog", "role": "postgres", "objectType": "function"}
+    for function, role, unknown in (("no_function", "postgres", "no_function"), ("pg_switch_wal", "nobody", "nobody")):
+        with pytest.raises(Refused, match=f"PostgreSQL at .*{unknown}") as refused:
+            plugin.create(GRANT, {**inputs, "role": role, "objects": [function], "privileges": ["EXECUTE"]})
+        assert "\n" not in str(refused.value)
 
 
 def test_every_type_has_a_life_here():
@@ -282,6 +334,9 @@ def test_a_database_in_use_is_dropped(plugin: Plugin, config: dict[str, Any], sq
         (ROLE, {"encryptedPassword": False}, "no unencrypted passwords"),
         (DATABASE, {"alterObjectOwnership": True}, "leaves objects to their owner"),
         (GRANT, {"database": "d", "role": "r", "objectType": "table", "privileges": []}, "not on a 'table'"),
+        (GRANT, {**FUNCTION, "privileges": ["CONNECT"]}, "a function has no privilege CONNECT; it has ALL, EXECUTE"),
+        (GRANT, {**FUNCTION, "objects": ["f", "g"], "privileges": []}, "on one function at a time, with its schema"),
+        (GRANT, {**FUNCTION, "schema": "", "privileges": []}, "on one function at a time, with its schema"),
         (GRANT, {"database": "d", "role": "r", "objectType": "database", "privileges": ["SELECT"]}, "no privilege"),
     ],
 )

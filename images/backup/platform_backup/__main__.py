@@ -12,7 +12,7 @@ from platform_backup import manifest as manifests
 from platform_backup.config import Config
 from platform_backup.database import DatabaseError, configure, on_socket
 from platform_backup.place import Place, PlaceError
-from platform_backup.service import STACK, Service
+from platform_backup.service import HOLD, STACK, Service
 from platform_backup.status import FILE
 
 
@@ -35,6 +35,7 @@ def _parsed() -> argparse.Namespace:
         "list": _list,
         "status": _status,
         "keep-stack": _keep_stack,
+        "release": _release,
     }
     restoring = {"look": _look, "get-stack": _get_stack, "get-database": _get_database, "get-objects": _get_objects}
     added = {name: commands.add_parser(name) for name in (*running, *restoring, "count")}
@@ -75,6 +76,11 @@ def _keep_stack(_: argparse.Namespace) -> int:
     draft.touch(mode=0o600)
     draft.write_bytes(sys.stdin.buffer.read())
     draft.rename(STACK)
+    return 0
+
+
+def _release(_: argparse.Namespace) -> int:
+    HOLD.unlink(missing_ok=True)
     return 0
 
 

@@ -4,13 +4,11 @@ At the place, `database/<system id>/` has `base/<id>.tar.zst` (the data director
 log that makes it consistent), `wals/` (whole segments, compressed by Barman) and `streaming/` (the one being written).
 """
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -23,12 +21,9 @@ from psycopg.rows import DictRow, dict_row
 from platform_backup.config import RUN, SPOOL, Config
 from platform_backup.place import Place
 
-SERVER = "main"
+SERVER, SLOT = "main", "barman"
 SEGMENT = 16 * 1024 * 1024
-_CHUNK = 1 << 20
-_SEGMENT_NAME = re.compile(r"^[0-9A-F]{24}$")
 _UNFINISHED = 12  # copies of the segment that is being written, until all but the last go
-_WAITED = 120.0  # seconds for the log that a base backup needs
 
 _BARMAN = """[barman]
 barman_user = root
@@ -42,7 +37,7 @@ streaming_conninfo = host={host} port={port} user={user} connect_timeout=10
 backup_method = postgres
 streaming_archiver = on
 streaming_archiver_batch_size = 50
-slot_name = barman
+slot_name = {slot}
 create_slot = auto
 immediate_checkpoint = true
 compression = zstd
@@ -58,7 +53,7 @@ class DatabaseError(Exception):
 class Base:
     """A base backup at the place, with the log segments that it needs; `at` is Unix time, of its end.
 
-    `data_bytes` is what it takes on PostgreSQL's disk.
+    `data_bytes` is what it takes on PostgreSQL's disk; `after_gap` is one to which the log from before does not lead.
     """
 
     id: str
@@ -68,6 +63,7 @@ class Base:
     data_bytes: int
     bytes: int
     sha256: str
+    after_gap: bool = False
 
 
 def system_folder(system: str) -> str:
@@ -98,13 +94,13 @@ def environment(run: Path = RUN) -> dict[str, str]:
 
 
 def configure(config: Config, spool: Path = SPOOL, run: Path = RUN) -> None:
-    """Barman's configuration, and the password where no command line shows it."""
-    postgres = config.settings["postgres"]
+    """Barman's configuration, and the password where no command line shows it; a restore asks no server."""
+    postgres = config.settings.get("postgres") or {"host": "nowhere", "port": 5432, "user": "nobody"}
     (run / "barman.d").mkdir(parents=True, exist_ok=True)
-    (run / "barman.conf").write_text(_BARMAN.format(spool=spool, run=run, server=SERVER, **postgres))
+    (run / "barman.conf").write_text(_BARMAN.format(spool=spool, run=run, server=SERVER, slot=SLOT, **postgres))
     passwords = run / "pgpass"
     passwords.touch(mode=0o600)
-    passwords.write_text(f"*:*:*:*:{config.secrets['postgres_password']}\n")
+    passwords.write_text(f"*:*:*:*:{config.secrets.get('postgres_password', '')}\n")
 
 
 Connect = Callable[[str], AbstractContextManager["psycopg.Connection[DictRow]"]]
@@ -126,15 +122,15 @@ def on_socket(folder: str, database: str) -> AbstractContextManager["psycopg.Con
 
 
 class Database:
-    """Everything between PostgreSQL and the place; one thread at a time, but for `receive`."""
+    """Everything between PostgreSQL and the place but the receiver; one thread at a time."""
 
     def __init__(self, config: Config, place: Place, spool: Path = SPOOL):
         self._postgres = config.settings["postgres"]
         self._databases = config.settings["databases"]
         self._place = place
         self._home = spool / SERVER
-        self._shipped: set[str] | None = None
-        self._unfinished: list[str] | None = None
+        self._shipped: set[str] = set()
+        self._unfinished: list[str] = []
         configure(config, spool)
 
     def connected(self, database: str = "postgres") -> AbstractContextManager["psycopg.Connection[DictRow]"]:
@@ -157,19 +153,26 @@ class Database:
             shutil.rmtree(self._home)  # all of it is at the place
         return system
 
-    def receive(self) -> "subprocess.Popen[bytes]":
-        """Starts to receive the log; the process lives for as long as PostgreSQL does."""
-        for name in ("streaming", "wals", "incoming", "errors", "base"):
+    def make_folders(self) -> None:
+        """Barman's, below its home."""
+        for name in ("streaming", "wals", "incoming", "errors", "base", "meta"):
             (self._home / name).mkdir(parents=True, exist_ok=True)
-        arguments = ["barman", "-c", str(RUN / "barman.conf"), "receive-wal", SERVER]
-        return subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL)
+
+    def begin(self, folder: str) -> None:
+        """The place's folder from now on; what it has there is looked up anew, and half of a file is none."""
+        self.make_folders()
+        wals = self._home / "wals"
+        self._shipped = {
+            stored.path
+            for stored in self._place.files(f"{folder}/wals")
+            if not (own := wals / stored.path).exists() or own.stat().st_size == stored.size
+        }
+        self._unfinished = [stored.path for stored in self._place.files(f"{folder}/streaming")]
 
     def ship(self, folder: str) -> int | None:
         """Sends what the place has not; the position in the log up to which it has all, None where nobody knows."""
         if len(list((self._home / "streaming").iterdir())) > 1:  # Barman leaves the newest, whole or not
             barman(["archive-wal", SERVER])
-        if self._shipped is None:
-            self._shipped = {stored.path for stored in self._place.files(f"{folder}/wals")}
         wals = self._home / "wals"
         there = {str(file.relative_to(wals)) for file in wals.rglob("*") if file.is_file() and file.suffix != ".db"}
         if new := sorted(there - self._shipped):
@@ -189,94 +192,41 @@ class Database:
             return None
         segment = newest.name.removesuffix(".partial")
         name = f"{segment}.{len(written):08}.zst"
-        if self._unfinished is None:
-            self._unfinished = [stored.path for stored in self._place.files(folder)]
         if name not in self._unfinished:
             packed = subprocess.run(["zstd", "-q", "-1", "-c"], input=written, capture_output=True, check=True).stdout
             self._place.write_new(f"{folder}/{name}", packed)
             self._unfinished.append(name)
         if len(self._unfinished) > _UNFINISHED:
-            self._place.delete(folder, self._unfinished[:-1])
-            del self._unfinished[:-1]
+            needless = sorted(set(self._unfinished) - self._last_of_each())
+            self._place.delete(folder, needless)
+            self._unfinished = [name for name in self._unfinished if name not in needless]
         return position(segment) + (SEGMENT if segment == newest.name else len(written))
+
+    def _last_of_each(self) -> set[str]:
+        """The longest copy of each segment that is not there whole: a timeline that a restore has left ends with one."""
+        whole = {path.rpartition("/")[2] for path in self._shipped}
+        return set({name.partition(".")[0]: name for name in sorted(self._unfinished)}.values()) - {
+            name for name in self._unfinished if name.partition(".")[0] in whole
+        }
 
     def restore_point(self, name: str) -> dict[str, Any]:
         """Marks this moment in the log, and closes the segment that it is in; `time` is PostgreSQL's clock's."""
         with self.connected() as connection:
-            row = connection.execute(
-                "SELECT pg_create_restore_point(%s)::text AS lsn, clock_timestamp() AS time", [name]
+            point = connection.execute(
+                "SELECT pg_create_restore_point(%s), clock_timestamp() AS time", [name]
             ).fetchone()
-            assert row
-            connection.execute("SELECT pg_switch_wal()")
-        return {"lsn": row["lsn"], "time": row["time"].timestamp()}
+            # A restore to a time ends at the first commit after it: on an idle server this is the one.
+            connection.execute("SELECT pg_current_xact_id()")
+            connection.commit()
+            end = connection.execute("SELECT pg_switch_wal()::text AS lsn").fetchone()
+        assert point and end
+        return {"lsn": end["lsn"], "time": point["time"].timestamp()}
 
     def written(self) -> int:
         """How far the log is on PostgreSQL's disk."""
         with self.connected() as connection:
             row = connection.execute("SELECT pg_current_wal_flush_lsn() - '0/0' AS lsn").fetchone()
         return int(row["lsn"]) if row else 0
-
-    def take_base(self, folder: str) -> Base:
-        """A full backup, complete and looked through, at the place; older ones in the spool are no longer needed."""
-        if not any((self._home / "wals").iterdir()):
-            self._until(folder, lambda: any((self._home / "wals").iterdir()), "the first of the log")
-        barman(["backup", SERVER])
-        id = json.loads(barman(["-f", "json", "list-backups", SERVER]))[SERVER][0]["backup_id"]
-        self._until(folder, lambda: self._described(id)["status"] == "DONE", f"the log of base backup {id}")
-        found = self._described(id)
-        barman(["verify-backup", SERVER, id])
-        info = found["base_backup_information"]
-        begins, ends = info["begin_wal"], info["end_wal"]
-        size, digest = self._send_base(id, begins, ends, f"{folder}/base/{id}.tar.zst")
-        base = Base(id, float(info["end_time_timestamp"]), begins, ends, info["backup_size_bytes"], size, digest)
-        self._place.write(f"{folder}/base/{id}.json", json.dumps(base.__dict__).encode())
-        for older in json.loads(barman(["-f", "json", "list-backups", SERVER]))[SERVER]:
-            if older["backup_id"] != id:
-                barman(["delete", SERVER, older["backup_id"]])
-        return base
-
-    def _until(self, folder: str, there: Callable[[], bool], what: str) -> None:
-        """Waits for some of the log; on an idle server nothing but a switch ends a segment."""
-        deadline = time.monotonic() + _WAITED
-        while not there():
-            if time.monotonic() > deadline:
-                raise DatabaseError(f"{what} did not arrive within {_WAITED:.0f} s")
-            barman(["switch-wal", "--force", SERVER])
-            time.sleep(1)
-            self.ship(folder)
-
-    def _described(self, id: str) -> dict[str, Any]:
-        barman(["check-backup", SERVER, id])
-        return json.loads(barman(["-f", "json", "show-backup", SERVER, id]))[SERVER]
-
-    def _send_base(self, id: str, begins: str, ends: str, path: str) -> tuple[int, str]:
-        """Data directory, description and needed log as one file; its size and SHA-256, before encryption."""
-        meta = next(
-            file for file in (f"meta/{id}-backup.info", f"base/{id}/backup.info") if (self._home / file).exists()
-        )
-        wals = self._home / "wals"
-        needed = [
-            str(file.relative_to(self._home))
-            for file in sorted(wals.rglob("*"))
-            if _SEGMENT_NAME.match(file.name) and begins <= file.name <= ends
-        ]
-        packing = subprocess.Popen(
-            ["tar", "--zstd", "-C", str(self._home), "-cf", "-", f"base/{id}", meta, "identity.json", *needed],
-            stdout=subprocess.PIPE,
-        )
-        size, digest = 0, hashlib.sha256()
-
-        def passed_on() -> Iterator[bytes]:
-            nonlocal size
-            while chunk := packing.stdout.read(_CHUNK):  # type: ignore[union-attr]
-                size += len(chunk)
-                digest.update(chunk)
-                yield chunk
-            if packing.wait():
-                raise DatabaseError(f"base backup {id} could not be packed (tar ended with {packing.returncode})")
-
-        self._place.stream_in(path, passed_on())
-        return size, digest.hexdigest()
 
 
 def position(segment: str) -> int:

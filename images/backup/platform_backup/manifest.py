@@ -48,7 +48,8 @@ class Manifest:
 
 def stamp(time: float) -> str:
     """A name that sorts by time, to the millisecond."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y%m%dT%H%M%S.") + f"{int(time * 1000) % 1000:03}Z"
+    moment = datetime.fromtimestamp(time, UTC)
+    return f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03}Z"
 
 
 def time_of(stamp: str) -> float:

@@ -17,7 +17,7 @@ import urllib3
 from minio import Minio
 
 from platform_backup.config import SPOOL, Config
-from platform_backup.place import Place
+from platform_backup.place import Place, TooLong
 
 NOW = "artifacts/now"
 BEFORE = "artifacts/before"
@@ -108,31 +108,47 @@ class Objects:
             index.close()
 
     def round(self, stamp: str, *, whole: bool = False) -> int | None:
-        """Makes the place as the bucket is; how many objects changed, None where everything was compared."""
+        """Makes the place as the bucket is; how many objects changed, None where everything was compared.
+
+        Raises TooLong when it is, but for the objects with those names.
+        """
         with self._changes.taken() as changed:
-            if changed is None or whole or any("\n" in key for key in changed[0]):  # which no list of keys could hold
+            if (
+                changed is None or whole or any("\n" in key for keys in changed for key in keys)
+            ):  # no list could hold it
                 self._whole_round(stamp)
                 return None
             written, removed = changed
-            self._place.copy(
-                self._bucket, f"place:{NOW}", f"--backup-dir=place:{BEFORE}/{stamp}", *_FAST[:1], paths=written
-            )
+            self._remove(stamp, removed)
+            too_long: TooLong | None = None
+            try:
+                self._place.copy(
+                    self._bucket, f"place:{NOW}", f"--backup-dir=place:{BEFORE}/{stamp}", *_FAST[:1], paths=written
+                )
+            except TooLong as error:
+                too_long = error
             with self._opened() as index:
-                known = [
-                    key for key in removed if index.execute("SELECT 1 FROM objects WHERE key = ?", [key]).fetchone()
-                ]
-            self._place.move(f"place:{NOW}", f"place:{BEFORE}/{stamp}", known)
-            with self._opened() as index:
-                index.executemany("DELETE FROM objects WHERE key = ?", [[key] for key in removed])
-                index.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?)", written.items())
+                there = [(key, size) for key, size in written.items() if not too_long or key not in too_long.names]
+                index.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?)", there)
+            if too_long:
+                raise too_long
             return len(written) + len(removed)
 
-    def _whole_round(self, stamp: str) -> None:
-        self._place.sync(self._bucket, f"place:{NOW}", f"--backup-dir=place:{BEFORE}/{stamp}", *_FAST)
-        there = self._place.files(NOW)
+    def _remove(self, stamp: str, removed: set[str]) -> None:
         with self._opened() as index:
-            index.execute("DELETE FROM objects")
-            index.executemany("INSERT INTO objects VALUES (?, ?)", [[entry.path, entry.size] for entry in there])
+            known = [key for key in removed if index.execute("SELECT 1 FROM objects WHERE key = ?", [key]).fetchone()]
+        self._place.move(f"place:{NOW}", f"place:{BEFORE}/{stamp}", known)
+        with self._opened() as index:
+            index.executemany("DELETE FROM objects WHERE key = ?", [[key] for key in removed])
+
+    def _whole_round(self, stamp: str) -> None:
+        try:
+            self._place.sync(self._bucket, f"place:{NOW}", f"--backup-dir=place:{BEFORE}/{stamp}", *_FAST)
+        finally:
+            there = self._place.files(NOW)
+            with self._opened() as index:
+                index.execute("DELETE FROM objects")
+                index.executemany("INSERT INTO objects VALUES (?, ?)", [[entry.path, entry.size] for entry in there])
 
     def totals(self) -> dict[str, int]:
         """Objects and bytes at the place."""

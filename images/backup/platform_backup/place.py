@@ -6,6 +6,7 @@ bit is an error and never other data). Nothing at the place, and no command line
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ _GENTLY = [
     "--buffer-size=4M",
     "--transfers=4",
 ]
+_NOTHING = "there is nothing of that name"
 _CAUSES = {
     "no space left on device": "it is full",
     "disk quota exceeded": "it is full",
@@ -40,14 +42,26 @@ _CAUSES = {
     "no such host": "its name is not known",
     "i/o timeout": "it does not answer",
     "bad password": "what is there is damaged, or was made with another key",
-    "file name too long": "a name is too long for it (175 bytes a folder or file)",
-    "directory not found": "there is nothing of that name",
-    "object not found": "there is nothing of that name",
+    "directory not found": _NOTHING,
+    "object not found": _NOTHING,
 }
 
 
 class PlaceError(Exception):
     """The place cannot be used as asked; the message is one sentence that says why."""
+
+
+class TooLong(PlaceError):
+    """Some names are longer than the place takes; everything else was done."""
+
+    def __init__(self, place: str, names: Sequence[str]):
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        super().__init__(f"{place}: a folder's or file's name has over 175 bytes: {names[0]}{more}")
+        self.names = set(names)
+
+
+class NothingThere(PlaceError):
+    """What was asked for is not at the place."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +88,24 @@ class Place:
             f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
             for name, options in sections.items()
         )
-        self._config.touch(mode=0o600)
-        self._config.write_text(text)
+        draft = self._config.with_suffix(f".{os.getpid()}")  # others may be reading it
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        draft.rename(self._config)
 
-    def open(self, about: Mapping[str, Any]) -> None:
-        """Makes sure that the key fits; leaves its mark, with `about` in it, at a place where nothing is yet."""
+    def open(self, about: Mapping[str, Any], *, known: bool) -> None:
+        """Makes sure that the key fits; leaves its mark, with `about` in it, at a place where nothing is yet.
+
+        Where this was done before, nothing being there is no reason to begin, but a disk that is not mounted.
+        """
         if self.fits():
             return
         if self.rclone("lsf", "raw:", "--max-depth=1").strip():
             raise PlaceError(f"{self.name} holds something that was not made with this key; name another place")
+        if known:
+            raise PlaceError(
+                f"{self.name} is empty, and had this stack's backups: is it mounted? To begin anew, name a folder in it"
+            )
         self.write(_MARK, json.dumps(about).encode())
 
     def fits(self) -> bool:
@@ -125,7 +148,7 @@ class Place:
             raise
         said = sending.stderr.read()
         if sending.wait():
-            raise PlaceError(f"{self.name}: {_reason(said.decode(errors='replace'))}")
+            raise self._error(said.decode(errors="replace"))
         self.rclone("moveto", f"place:{path}.new", f"place:{path}")
 
     def stream_out(self, path: str) -> Iterator[bytes]:
@@ -140,16 +163,14 @@ class Place:
                 yield chunk
             said = fetching.stderr.read()
         if fetching.returncode:
-            raise PlaceError(f"{self.name}: {_reason(said.decode(errors='replace'))}")
+            raise self._error(said.decode(errors="replace"))
 
     def files(self, path: str) -> list[Stored]:
         """All below a folder; none where there is no such folder."""
         try:
             listed = self.rclone("lsjson", "-R", "--files-only", "--no-modtime", "--no-mimetype", f"place:{path}")
-        except PlaceError as error:
-            if "there is nothing of that name" in str(error):
-                return []
-            raise
+        except NothingThere:
+            return []
         return [Stored(entry["Path"], entry["Size"]) for entry in json.loads(listed)]
 
     def copy(self, source: str, target: str, *options: str, paths: Iterable[str] | None = None) -> None:
@@ -187,8 +208,13 @@ class Place:
             self._command(arguments), input=stdin or b"", capture_output=True, env=self._environment, check=False
         )
         if finished.returncode:
-            raise PlaceError(f"{self.name}: {_reason(finished.stderr.decode(errors='replace'))}")
+            said = finished.stderr.decode(errors="replace")
+            raise TooLong(self.name, names) if (names := _too_long(said)) else self._error(said)
         return finished
+
+    def _error(self, said: str) -> PlaceError:
+        reason = _reason(said)
+        return (NothingThere if reason == _NOTHING else PlaceError)(f"{self.name}: {reason}")
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return ["rclone", f"--config={self._config}", *_GENTLY, *arguments]
@@ -239,6 +265,13 @@ def _with_crypt(config: Config, sections: dict[str, dict[str, Any]]) -> dict[str
             "no_check_bucket": "true",
         }
     return {**sections, "place": crypt, **minio}
+
+
+def _too_long(said: str) -> list[str]:
+    """The names for which alone a transfer failed; none where anything else did."""
+    failed = dict(re.findall(r"ERROR : (.+): Failed to copy: (.*)", said))
+    too_long = [name for name, why in failed.items() if re.search("file name too long|KeyTooLong", why)]
+    return sorted(too_long) if len(too_long) == len(failed) else []
 
 
 def _reason(said: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from platform_backup.config import SPOOL
 from platform_backup.database import SEGMENT, SERVER, Base, DatabaseError, barman, system_folder
 from platform_backup.manifest import Manifest
 from platform_backup.objects import BEFORE, NOW
-from platform_backup.place import Place, PlaceError
+from platform_backup.place import NothingThere, Place, PlaceError
 
 Tell = Callable[[str], None]
 
@@ -48,14 +49,16 @@ def database(place: Place, manifest: Manifest, at: float | None, target: Path, t
     home.mkdir(parents=True)
     tell(f"base backup {base.id} ({base.bytes:,} bytes)")
     _unpack(place, f"{folder}/base/{base.id}.tar.zst", base, home)
-    segments = [file.path for file in place.files(f"{folder}/wals") if file.path.rpartition("/")[2] >= base.begins]
+    log = {file.path: file.path.rpartition("/")[2] for file in place.files(f"{folder}/wals")}
+    segments = [path for path, name in log.items() if name >= base.begins or name.endswith(".history")]
     tell(f"{len(segments):,} segments of the log")
     place.copy(f"place:{folder}/wals", str(home / "wals"), paths=segments)
     for name in ("streaming", "incoming", "errors"):
         (home / name).mkdir(exist_ok=True)
     barman(["rebuild-xlogdb", SERVER])
-    # Even to the end of the log it is a recovery, which begins a timeline of its own: none is written twice.
-    when = ["--target-tli", "latest"]
+    # Even to the end of the log it is a recovery, which begins a timeline of its own: none is written twice. A time is
+    # one on the timeline of its base backup, for each timeline begins with one; a later one may have left it before.
+    when = ["--target-tli", "latest" if at is None else str(int(base.begins[:8], 16))]
     if at is not None:
         when += ["--target-time", datetime.fromtimestamp(at, UTC).isoformat(), "--target-action=promote"]
     barman(["restore", *when, SERVER, base.id, str(target)])
@@ -95,17 +98,26 @@ def _add_unfinished(place: Place, folder: str, target: Path) -> None:
 
 
 def objects(place: Place, manifest: Manifest, at: float | None, bucket: str, tell: Tell, below: str = "") -> None:
-    """The bucket as of the first round that ended the records' time; what was made later does no harm and stays."""
-    rounds = place.rclone("lsf", "--dirs-only", f"place:{BEFORE}").split() if place.files(BEFORE) else []
-    until = (
-        manifest.id
-        if at is None
-        else next((id for id in manifests.every(place) if manifests.time_of(id) >= at), manifest.id)
-    )
-    later = sorted((name.rstrip("/") for name in rounds if name.rstrip("/") > until), reverse=True)
-    for source in (NOW, *(f"{BEFORE}/{round}" for round in later)):
+    """The bucket as of the first round after that time, and what this round itself took away; more does no harm.
+
+    What later rounds overwrote or deleted comes over what is there now, the latest first.
+    """
+    found = place.rclone("lsf", "--dirs-only", f"place:{BEFORE}").split() if place.files(BEFORE) else []
+    rounds = sorted(name.rstrip("/") for name in found)
+    after = [id for id in manifests.every(place) if manifests.time_of(id) >= (manifest.time if at is None else at)]
+    until = min(after, default=manifest.id)
+
+    def bring(source: str, *options: str) -> None:
         tell(f"artifacts: {source}")
-        place.copy(f"place:{source}/{below}", f"minio:{bucket}/{below}", "--checksum", "--fast-list", "--transfers=8")
+        with suppress(NothingThere):
+            place.copy(f"place:{source}/{below}", f"minio:{bucket}/{below}", "--fast-list", "--transfers=8", *options)
+
+    bring(NOW, "--checksum")
+    for round in reversed(rounds):
+        if round > until:
+            bring(f"{BEFORE}/{round}", "--checksum")
+    if until in rounds and at is not None:
+        bring(f"{BEFORE}/{until}", "--ignore-existing")
 
 
 def stack(place: Place, manifest: Manifest) -> bytes:

@@ -78,7 +78,12 @@ def _forget_log(place: Place, folder: str, known: list[Base], window: float) -> 
     first = (before[-1:] or known[:1] or [None])[0]
     if first:
         segments = [file.path for file in place.files(f"{folder}/wals")]
-        place.delete(f"{folder}/wals", [path for path in segments if path.rpartition("/")[2] < first.begins])
+        names = {path: path.rpartition("/")[2] for path in segments}
+        place.delete(
+            f"{folder}/wals", [path for path, name in names.items() if name < first.begins and "." not in name]
+        )
+        unfinished = [file.path for file in place.files(f"{folder}/streaming")]
+        place.delete(f"{folder}/streaming", [path for path in unfinished if path < first.begins])
 
 
 def _forget_objects(place: Place, before: float) -> None:

@@ -1,23 +1,30 @@
 """What the container does all the time: three threads, each of which goes on whatever befalls it."""
 
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable
 
 from platform_backup import manifest as manifests
 from platform_backup import retention, verify
+from platform_backup.bases import BaseBackups
 from platform_backup.config import SPOOL, Config
-from platform_backup.database import Base, Database, system_folder
+from platform_backup.database import Base, Database, DatabaseError, system_folder
 from platform_backup.manifest import Manifest
 from platform_backup.objects import Changes, Objects
-from platform_backup.place import Place
+from platform_backup.place import Place, TooLong
+from platform_backup.receiver import Receiver
 from platform_backup.status import Status, say
 
 _DAY = 86400.0
 _AGAIN = 5.0  # seconds until what broke off is tried again
+_PLACE = SPOOL / "place.json"  # the last one that was opened
 STACK = SPOOL / "stack.tar.gz"
 """Pulumi's state, its passphrase and the stack file, as the launcher brought them last."""
+
+HOLD = SPOOL / "hold"
+"""While it is there a restore is under way, and what the stack has is not yet what is to be kept."""
 
 Tell = Callable[[str], None]
 
@@ -31,11 +38,15 @@ class Service:
         self._status.set(limits={name: config.settings[name] for name in ("database_seconds", "artifacts_every")})
         self._place = Place(config)
         self._database = Database(config, self._place)
+        self._bases = BaseBackups(self._database, self._place)
+        self._receiver = Receiver(self._database)
         self._changes = Changes(config)
         self._objects = Objects(config, self._place, self._changes)
         self._turn = threading.Lock()  # one backup, or one verification, at a time
         self._shipping = threading.Lock()
         self._opening = threading.Lock()
+        self._due = threading.Event()  # sooner than in the next round
+        self._awaited: str | None = None  # the gap for which it was
         self._folder: str | None = None
         self._base: Base | None = None
 
@@ -52,7 +63,7 @@ class Service:
     def _receive_once(self) -> None:
         self._database.system()
         began = time.monotonic()
-        code = self._database.receive().wait()
+        code = self._receiver.run()
         if time.monotonic() - began < _AGAIN:
             raise RuntimeError(f"Barman's receiver ended with {code}; the line above says why")
 
@@ -68,23 +79,44 @@ class Service:
 
     def _ship_once(self) -> None:
         with self._shipping:
-            written, at = self._database.written(), time.time()
-            position = self._database.ship(self._opened())
+            folder = self._opened()
+            try:
+                written, at = self._database.written(), time.time()
+            finally:  # what was received goes on, even when the server is no more
+                position = self._database.ship(folder)
         behind = max(0, written - position) if position else None
         facts: dict[str, float | None] = {"behind_bytes": behind}
         if behind is not None and behind < 8192:  # zeros at the end of a record are not seen
             facts["shipped_until"] = at
         self._status.set(**facts)
+        if self._base and (gap := self._receiver.gap):
+            if gap != self._awaited:
+                self._awaited = gap
+                self._due.set()
+            why = gap.partition(" ")[2]
+            raise DatabaseError(f"it does not continue what is at the place, until the next base backup: {why}")
 
     def _opened(self) -> str:
         """The folder of this database's system at a place that the key opens."""
         with self._opening:
-            if self._folder is None:
-                self._place.open({"stack": self._config.settings["stack"], "since": time.time(), "format": 1})
+            try:
                 folder = system_folder(self._database.system())
+            except DatabaseError:
+                if self._folder is None:
+                    raise
+                return self._folder
+            if folder != self._folder:
+                self._open_place()
                 self._base = retention.newest_base(self._place, folder)
+                self._database.begin(folder)
                 self._folder = folder
-            return self._folder
+            return folder
+
+    def _open_place(self) -> None:
+        place = json.dumps(dict(self._config.place), sort_keys=True)
+        known = self._config.place["kind"] != "volume" and _PLACE.exists() and _PLACE.read_text() == place
+        self._place.open({"stack": self._config.settings["stack"], "since": time.time(), "format": 1}, known=known)
+        _PLACE.write_text(place)
 
     def _rounds(self) -> None:
         every = self._config.settings["artifacts_every"]
@@ -94,28 +126,38 @@ class Service:
             self._status.attempt("cleaning up", self._clean_up)
             if self._status.get("verified") is None or self._a_day_since("verified"):
                 self._status.attempt("verification", lambda: self.verify(say, deep=False))
-            time.sleep(max(_AGAIN, due - time.monotonic()))
+            time.sleep(_AGAIN)
+            self._due.wait(max(0.0, due - time.monotonic()))
+            self._due.clear()
 
     def _a_day_since(self, fact: str) -> bool:
         return time.time() - (self._status.get(fact) or 0) > _DAY
 
     def backup(self, tell: Tell, *, whole: bool = False, base: bool = False) -> Manifest:
         """Records first, then objects: whatever the records name is among them."""
+        if HOLD.exists():
+            raise RuntimeError("a restore of this stack is unfinished")
         with self._turn:
             folder = self._opened()
             stack, stack_sha256 = self._send_stack()
-            if base or self._base is None or time.time() - self._base.at > _DAY:
+            gap = self._receiver.gap
+            if base or gap or self._base is None or time.time() - self._base.at > _DAY:
                 tell("base backup of PostgreSQL ...")
                 with self._shipping:
-                    self._base = self._database.take_base(folder)
+                    self._base = self._bases.take(folder, after_gap=bool(gap))
+                self._receiver.mended(gap)
                 tell(f"base backup {self._base.id}: {self._base.bytes:,} bytes")
             counted = manifests.counts(self._database.connected)
             id = manifests.stamp(time.time())
             point = self._database.restore_point(id)
             self._until_shipped(folder, point["lsn"])
-            changed = self._objects.round(id, whole=whole)
+            too_long: TooLong | None = None
+            try:
+                changed = self._objects.round(id, whole=whole)
+            except TooLong as error:
+                changed, too_long = None, error
             totals = self._objects.totals()
-            if changed is None:
+            if changed is None and not too_long:
                 self._status.set(compared=time.time())
             if changed != 0:
                 what = "all compared" if changed is None else f"{changed} changed"
@@ -134,6 +176,8 @@ class Service:
             )
             manifests.write(self._place, made)
             self._status.set(last={"id": id, "time": made.time, "counts": made.counts}, base=self._base.at)
+            if too_long:
+                raise too_long
             return made
 
     def _until_shipped(self, folder: str, lsn: str) -> None:

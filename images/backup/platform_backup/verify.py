@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from platform_backup import manifest as manifests
 from platform_backup import retention
-from platform_backup.database import SEGMENT, position
-from platform_backup.objects import NOW
+from platform_backup.database import SEGMENT, Base, position
+from platform_backup.objects import BEFORE, NOW
 from platform_backup.place import Place, PlaceError
 
 _NAME = 24
@@ -28,9 +28,12 @@ def problems(place: Place, folder: str, tell: Callable[[str], None], *, deep: bo
     for base in known.values():
         if sizes.get(f"{base.id}.tar.zst") != base.bytes:
             yield f"base backup {base.id} is not as long as it was made"
-    yield from _gaps(
-        [file.path for file in place.files(f"{folder}/wals")], min((b.begins for b in known.values()), default="")
-    )
+    yield from _gaps([file.path for file in place.files(f"{folder}/wals")], list(known.values()))
+    there = place.files(NOW)
+    if (missing := newest.counts["objects"] - len(there)) > 0:
+        yield f"{missing:,} artifacts of the newest backup are not there"
+    elif sum(file.size for file in there) < newest.counts["bytes"]:
+        yield "artifacts of the newest backup are not as long as they were"
     bundles = {file.path for file in place.files("stack")}
     if newest.stack and f"{newest.stack}.tar.gz" not in bundles:
         yield f"the stack's state {newest.stack}, which the newest backup needs, is not there"
@@ -39,15 +42,19 @@ def problems(place: Place, folder: str, tell: Callable[[str], None], *, deep: bo
             yield from _read(place, f"{folder}/base/{base.id}.tar.zst", base.sha256, tell)
         if newest.stack:
             yield from _read(place, f"stack/{newest.stack}.tar.gz", newest.stack_sha256, tell)
-        for path in (f"{folder}/wals", NOW, "artifacts/before"):
+        for path in ("manifests", f"{folder}/wals", NOW, BEFORE):
             yield from _read_all(place, path, tell)
 
 
-def _gaps(paths: Sequence[str], begin: str) -> Iterator[str]:
-    """Of each timeline the segments from `begin` on have to follow each other."""
-    names = sorted(name for path in paths if len(name := path.rpartition("/")[2]) == _NAME and name >= begin)
+def _gaps(paths: Sequence[str], bases: Sequence[Base]) -> Iterator[str]:
+    """Of each timeline the segments from the first base backup on follow each other, but for gaps made good by one."""
+    begins = sorted((base.begins, base.after_gap) for base in bases)
+    first = begins[0][0] if begins else ""
+    names = sorted(name for path in paths if len(name := path.rpartition("/")[2]) == _NAME and name >= first)
     for before, after in pairwise(names):
-        if before[:8] == after[:8] and position(after) != position(before) + SEGMENT:
+        if before[:8] != after[:8] or position(after) == position(before) + SEGMENT:
+            continue
+        if not next((after_gap for begin, after_gap in begins if begin >= after), False):
             yield f"the log has a gap between {before} and {after}"
 
 
