@@ -43,6 +43,34 @@ class Change:
         return " ".join([self.kind, self.resource, *self.properties])
 
 
+def checkout(folder: Path) -> Path:
+    """The program in a folder of its own, without any stack's file."""
+    folder.mkdir(exist_ok=True)
+    for part in _PROGRAM:
+        if not (folder / part).exists():
+            (folder / part).symlink_to(ROOT / part)
+    return folder
+
+
+def launched(program: Path, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs `./platform` in a checkout, which is made whole for that."""
+    if not (program / "platform").exists():
+        for part in _LAUNCHER:
+            (program / part).symlink_to(ROOT / part)
+        shutil.copytree(ROOT / "launcher", program / "launcher")  # which finds the checkout by where it lies
+        shutil.copy2(ROOT / "platform", program)
+    return subprocess.run(
+        ["./platform", command, *arguments],
+        cwd=program,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+
+
 class Stack:
     """One stack with the dev stack's teams, on ports of its own; every verb is a run of the CLI."""
 
@@ -55,10 +83,7 @@ class Stack:
         self.backend = directory / "backend"
         self.backend.mkdir(parents=True)
         # The engine writes to the stack's settings, so they lie beside a program of links and not in the checkout.
-        program = directory / "program"
-        program.mkdir()
-        for part in _PROGRAM:
-            (program / part).symlink_to(ROOT / part)
+        program = checkout(directory / "program")
         dev = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
         self._file = program / f"Pulumi.{self.name}.yaml"
         self._file.write_text(yaml.safe_dump({"config": dev}))
@@ -87,23 +112,8 @@ class Stack:
 
     def platform(self, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs `./platform` on this stack, in a checkout of its own with this stack's state and settings."""
-        program = self.backend.parent / "program"
-        if not (program / "platform").exists():
-            for part in _LAUNCHER:
-                (program / part).symlink_to(ROOT / part)
-            shutil.copytree(ROOT / "launcher", program / "launcher")  # which finds the checkout by where it lies
-            shutil.copy2(ROOT / "platform", program)
         own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
-        return subprocess.run(
-            ["./platform", command, "--stack", self.name, *arguments],
-            cwd=program,
-            env={**os.environ, **own, **variables},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        return launched(self.backend.parent / "program", command, "--stack", self.name, *arguments, **own, **variables)
 
     def up(self) -> Counter[str]:
         """Counts what was done, by kind: create, same, update, replace, delete."""

@@ -44,6 +44,7 @@ class BaseBackups:
             id, float(info["end_time_timestamp"]), begins, ends, info["backup_size_bytes"], size, digest, after_gap
         )
         self._place.write(f"{folder}/base/{id}.json", json.dumps(base.__dict__).encode())
+        self._database.ship(folder)  # Barman deletes with a base what of the log came before the next
         for older in json.loads(barman(["-f", "json", "list-backups", SERVER]))[SERVER]:
             if older["backup_id"] != id:
                 barman(["delete", SERVER, older["backup_id"]])

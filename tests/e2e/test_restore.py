@@ -1,0 +1,187 @@
+"""A stack whose machine is lost, or whose records are wrong, as it was: from the place and the key alone."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import docker
+import httpx
+import pytest
+
+from tests.e2e.conftest import Platform, brought_up
+from tests.e2e.stack import Stack, checkout, launched
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+@dataclass
+class Elsewhere:
+    """A checkout that knows nothing of the stack, on a machine that may have nothing of it."""
+
+    program: Path
+    stack: Stack
+
+    def platform(self, command: str, *arguments: str) -> CompletedProcess[str]:
+        own = {"PULUMI_BACKEND_URL": f"file://{self.program.parent}/state", "PULUMI_CONFIG_PASSPHRASE": "another one"}
+        (self.program.parent / "state").mkdir(exist_ok=True)
+        return launched(self.program, command, *arguments, **own)
+
+    def outputs(self) -> dict[str, Any]:
+        shown = self.platform("outputs", "--stack", self.stack.name, "--json", "--show-secrets")
+        assert shown.returncode == 0, shown.stderr
+        return json.loads(shown.stdout)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture(scope="module")
+def backed_up(has_pulumi: None, place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    to = {"kind": "folder", "folder": str(place)}
+    settings = {"backup": {"to": to, "database_seconds": 1, "artifacts_every": 86400}}
+    with brought_up(tmp_path_factory.mktemp("backed-up"), settings) as stack:
+        yield Platform(stack, stack.outputs())
+
+
+@pytest.fixture
+def key(backed_up: Platform, tmp_path: Path) -> Path:
+    file = tmp_path / "backup.key"
+    file.write_text(backed_up.outputs["backup_key"])
+    return file
+
+
+@pytest.fixture
+def elsewhere(backed_up: Platform, tmp_path: Path) -> Elsewhere:
+    return Elsewhere(checkout(tmp_path / "elsewhere"), backed_up.stack)
+
+
+def log(platform: Platform, *names: str) -> None:
+    """A run for each, with a metric and an artifact of the same name."""
+    token = platform.token("dev")
+    s3 = platform.s3(token)
+    for name in names:
+        body = {"experiment_id": "0", "run_name": name}
+        run = platform.ask(token, "POST", "/api/2.0/mlflow/runs/create", json=body).json()["run"]["info"]
+        metric = {"run_id": run["run_id"], "key": "loss", "value": 1, "timestamp": 1, "step": 0}
+        assert platform.ask(token, "POST", "/api/2.0/mlflow/runs/log-metric", json=metric).status_code == 200
+        key = f"{run['artifact_uri'].partition('://')[2].partition('/')[2]}/{name}.txt"
+        s3.put_object(Bucket=platform.outputs["artifact_bucket"], Key=key, Body=name.encode())
+
+
+def runs(platform: Platform) -> set[str]:
+    body = {"experiment_ids": ["0"], "max_results": 1000}
+    found = platform.ask(platform.token("dev"), "POST", "/api/2.0/mlflow/runs/search", json=body)
+    assert found.status_code == 200, found.text
+    return {run["info"]["run_name"] for run in found.json().get("runs", [])}
+
+
+def artifacts(platform: Platform) -> set[str]:
+    return {key.rpartition("/")[2].removesuffix(".txt") for key in platform.objects(platform.token("dev"))}
+
+
+def later_login(platform: Platform, home: Path) -> str:
+    """A refresh token, of a login that the time restored to does not know."""
+    platform.log_in("vera", home)
+    (file,) = home.rglob("mlflow-platform/*.json")
+    return json.loads(file.read_text())["tokens"]["refresh_token"]
+
+
+def lose(stack: Stack) -> None:
+    """The machine, but for the place."""
+    host, label = docker.from_env(), {"label": f"mlflow-platform.stack={stack.name}"}
+    for container in stack.all_containers():
+        container.remove(force=True, v=True)
+    for found in (*host.volumes.list(filters=label), *host.networks.list(filters=label)):
+        found.remove()
+
+
+def test_from_place_and_key_alone_everything_is_back_and_any_second_of_it(
+    backed_up: Platform, place: Path, key: Path, elsewhere: Elsewhere
+):
+    stack = backed_up.stack
+    log(backed_up, "a", "b")
+    time.sleep(2)
+    middle = datetime.now(UTC)
+    time.sleep(2)
+    log(backed_up, "c")
+    made = stack.platform("backup", "now")
+    assert made.returncode == 0, made.stderr
+    assert "3 runs, 3 metrics" in made.stdout and "3 objects" in made.stdout
+    log(backed_up, "d")
+    refresh_token = later_login(backed_up, elsewhere.program.parent / "home")
+    time.sleep(5)
+    lose(stack)
+
+    done = elsewhere.platform("restore", "--from", str(place), "--key-file", str(key), "--yes")
+
+    assert done.returncode == 0, done.stderr
+    restored = Platform(stack, elsewhere.outputs(), homes={})
+    assert restored.outputs == backed_up.outputs
+    assert runs(restored) == {"a", "b", "c", "d"}
+    assert artifacts(restored) == {"a", "b", "c"}  # that of d came after the last round
+    unchanged = elsewhere.platform("preview", "--stack", stack.name)
+    assert "create" not in unchanged.stdout and "to " not in unchanged.stdout, unchanged.stdout
+
+    at = middle.strftime("%Y-%m-%d %H:%M:%S.%f")
+    back = elsewhere.platform("restore", "--stack", stack.name, "--at", at, "--yes")
+
+    assert back.returncode == 0, back.stderr
+    assert runs(restored) == {"a", "b"}
+    assert {"a", "b"} <= artifacts(restored)
+    refreshed = httpx.post(
+        f"{restored.outputs['oidc_issuer_url']}/protocol/openid-connect/token",
+        data={
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+            "client_id": restored.outputs["client_id"],
+        },
+    )
+    assert (refreshed.status_code, refreshed.json()["error"]) == (400, "invalid_grant")
+    assert elsewhere.platform("status", "--stack", stack.name).returncode == 0
+
+
+def test_a_checkout_that_lost_its_state_gets_it_back_and_changes_nothing(
+    backed_up: Platform, place: Path, key: Path, elsewhere: Elsewhere
+):
+    stack = backed_up.stack
+    assert stack.platform("up").returncode == 0
+    assert stack.platform("backup", "now").returncode == 0
+    before = {container.id for container in stack.all_containers()}
+
+    done = elsewhere.platform("restore", "--from", str(place), "--key-file", str(key))
+
+    assert done.returncode == 0, done.stderr
+    assert "nothing else was touched" in done.stderr
+    assert {container.id for container in stack.all_containers()} == before
+    planned = elsewhere.platform("preview", "--stack", stack.name)
+    assert " unchanged (" in planned.stdout and "to " not in planned.stdout.splitlines()[-1], planned.stdout
+
+
+def test_a_wrong_key_an_empty_place_and_a_time_before_the_first_backup_are_said_and_change_nothing(
+    backed_up: Platform, place: Path, key: Path, elsewhere: Elsewhere, tmp_path: Path
+):
+    def refused(*arguments: str) -> str:
+        failed = elsewhere.platform("restore", *arguments, "--yes")
+        assert failed.returncode == 1, failed.stderr
+        return failed.stderr.splitlines()[-1]
+
+    before = {container.id for container in backed_up.stack.all_containers()}
+    wrong = tmp_path / "wrong.key"
+    wrong.write_text("another key of the same length ..")
+    assert "no backup that this key opens" in refused("--from", str(place), "--key-file", str(wrong))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "no backup that this key opens" in refused("--from", str(empty), "--key-file", str(key))
+    early = refused("--from", str(place), "--key-file", str(key), "--at", "2020-01-01 00:00:00")
+    assert "no backup that is old enough; the first is of 20" in early
+    assert "is no place" in refused("--from", "ftp://somewhere", "--key-file", str(key))
+    assert {container.id for container in backed_up.stack.all_containers()} == before
+    shutil.rmtree(empty)
