@@ -2,6 +2,7 @@
 
 from components.settings.lifetimes import Lifetimes
 from components.settings.reading import SettingsError, load, parse
+from components.settings.retention import Retention
 from components.settings.sites import Site, Sites
 from components.settings.teams import BucketAccess
 from components.settings.tls import Acme, ByTheGateway, Files, Proxy, SelfSigned
@@ -18,6 +19,7 @@ __all__ = [
     "LogLevel",
     "Prefix",
     "Proxy",
+    "Retention",
     "SelfSigned",
     "Settings",
     "SettingsError",

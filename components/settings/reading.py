@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import Ports
+from components.settings.retention import Retention
 from components.settings.sites import Domains
 from components.settings.teams import BucketAccess, ServiceClient, Team
 from components.settings.tls import Acme, Files, NoTls, Proxy, SelfSigned
@@ -115,6 +116,7 @@ _NODES: dict[str, type[Strict]] = {
     "domains": Domains,
     "storage": Storage,
     "tracking": Tracking,
+    "retention": Retention,
     "lifetimes": Lifetimes,
     "service_clients": ServiceClient,
 }
