@@ -98,7 +98,7 @@ class ObjectStore(pulumi.ComponentResource):
                     f"MINIO_REGION={args.region}",
                     f"MINIO_BROWSER_REDIRECT_URL={args.console_url}",
                     f"MINIO_BROWSER_SESSION_DURATION={args.console_seconds}s",
-                    # No rule of the bucket's: MinIO takes one that aborts uploads, and does nothing about it.
+                    # No rule of the bucket's: MinIO has none that ends uploads.
                     f"MINIO_API_STALE_UPLOADS_EXPIRY={go_duration(86400 * args.unfinished_uploads_days)}",
                     *self._single_sign_on(args),
                 ],

@@ -1,5 +1,6 @@
 """Everything that must be there before Pulumi runs, made side by side where that saves time."""
 
+import argparse
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ class Request:
     stack: str
     engine: str
     install: bool
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Request":
+        return cls(stack=options.stack, engine=options.engine, install=not options.no_install)
 
 
 def stack(paths: Paths, request: Request, *, images_too: bool) -> Stack:

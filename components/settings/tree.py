@@ -64,7 +64,8 @@ class Settings(Strict):
     keycloak_admin: Administration = "loopback"
     """Where Keycloak is administered: on loopback, at the port `admin_keycloak`, or where its logins are."""
     keep_data: bool = True
-    """Whether volumes, databases, realm and bucket outlive the stack; rights follow the stack file in any case."""
+    """Whether volumes, databases, realm and bucket outlive Pulumi's `destroy`, and `up` begins anew without one that
+    vanished on demand only; `./platform destroy` keeps them in any case."""
     retention: Retention = Retention()
     lifetimes: Lifetimes = Lifetimes()
     password_grant: bool = False
