@@ -25,6 +25,7 @@ from launcher import (
     prepare,
     probe,
     served,
+    sizes,
     status,
     summary,
     venv,
@@ -180,6 +181,8 @@ def show_status(paths: Paths, options: argparse.Namespace) -> int:
     if not state:
         say(f" ! this checkout has no state of stack {options.stack}; this is what Docker has under its name")
     print(table([("PART", "STATE", "HEALTH", "SINCE"), *((p.name, p.state, p.health, p.since) for p in found)]))
+    if state and state.runs:
+        print(f"\n{sizes.told(state)}")
     well = _show_certificates(paths, state) if state else True
     return 0 if well and all(part.well for part in found) else 1
 
