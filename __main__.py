@@ -49,6 +49,7 @@ identity = Identity(
         groups=teams.groups(settings),
         dev_users=settings.dev_users,
         lifetimes=settings.lifetimes,
+        events_days=settings.retention.events_days,
         password_grant=settings.password_grant,
     ),
 )
@@ -69,6 +70,8 @@ object_store = ObjectStore(
         bucket=settings.storage.bucket,
         region=settings.storage.region,
         policies=teams.policies(settings),
+        noncurrent_days=settings.retention.noncurrent_days,
+        unfinished_uploads_days=settings.retention.unfinished_uploads_days,
     ),
 )
 
@@ -90,6 +93,7 @@ tracking = Tracking(
         login_client_id=identity.login_client_id,
         web_client=identity.web,
         lifetimes=settings.lifetimes,
+        deleted_days=settings.retention.deleted_days,
         password_grant=settings.password_grant,
         teams=teams.levels(settings),
         workers=settings.tracking.workers,

@@ -27,31 +27,17 @@ def mend(stack: Stack, state: State, things: Sequence[Thing], *, accept_loss: bo
     _start([there[made.key] for made in state.made if made.key not in forgotten])
 
 
-def for_destroy(stack: Stack, state: State, things: Sequence[Thing]) -> None:
-    """Starts what was stopped, since its server is asked to delete; forgets what no server can be asked about."""
-    there = {thing.key: thing for thing in things}
-    vanished = [made for made in state.made if made.key not in there and made.runs]
-    networks = {made.name for made in vanished if made.kind == "network"}
-    gone = {made.urn for made in state.made if made in vanished or _joins(state, made, networks)}
-    unwell = [made for made in state.made if made.key in there and not there[made.key].well]
-    while True:
-        lost = losses.lived_on(state, gone, servers=gone) | gone
-        in_vain = {made.urn for made in unwell if losses.needs(state, made.urn) & lost} - gone
-        if not in_vain:  # MinIO, for one, does not come up without its Keycloak
-            break
-        gone |= in_vain
-    if vanished:
-        say(f" ! {_listed(vanished)} {_has(vanished)} vanished from Docker")
-        in_docker = {made.urn for made in state.made if made not in vanished}
-        stack.replace_state(state.without(lost - in_docker))
-    _start([there[made.key] for made in unwell if made.urn not in lost])
-
-
 def _forget_with_what_was_there(
     stack: Stack, state: State, vanished: list[Made], there: dict[tuple[str, str], Thing], accept_loss: bool
 ) -> list[Made]:
     """The parts that are to be made anew, which neither Docker nor the state has any more."""
     volumes = [made for made in vanished if made.kind == "volume"]
+    if volumes and not state.runs:  # by the containers alone it is known which server had what on which volume
+        raise Failure(
+            f"{_listed(volumes)} {_has(volumes)} vanished from Docker while stack {stack.name} was down, with the "
+            "data: restore the volume under this name from a backup, or give up all data of the stack with "
+            "./platform destroy --delete-data; nothing was changed."
+        )
     lost = losses.lived_on(state, {made.urn for made in volumes})
     data = [made for made in volumes if made.urn in lost]
     if any(made.kept for made in data) and not accept_loss:

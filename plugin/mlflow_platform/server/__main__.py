@@ -7,6 +7,7 @@ from configparser import ConfigParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlflow_platform.server import retention
 from mlflow_platform.server.browser.session_table import METADATA as SESSIONS
 from mlflow_platform.server.credentials.limits import METADATA as LOGIN_ATTEMPTS
 from mlflow_platform.server.identity.caller import AUTHORIZATION
@@ -99,6 +100,7 @@ def main(secrets: Path = SECRETS, port: int = PORT) -> None:
     os.environ.update(jobs.environment(port))
     os.environ[STAMP_VARIABLE] = make_stamp()
     migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
+    retention.in_rounds()
 
     from mlflow.cli import cli
 
