@@ -25,6 +25,15 @@ class Pin:
     context: str
     tag: str
 
+    @property
+    def major(self) -> int:
+        """The first number of the version, which for PostgreSQL is the format of its files."""
+        return int(self.tag.partition(".")[0])
+
+    def arguments(self, base: str) -> dict[str, str]:
+        """What its Dockerfile is told: the version, so that a pin is the one line that changes."""
+        return {"BASE": base, "PACKAGES_OF": PACKAGES_OF, "VERSION": self.tag}
+
 
 PINS = {
     "postgres": Pin("docker.io/library/postgres:17.12", "images/postgres", "17"),
@@ -69,7 +78,7 @@ class Images(pulumi.ComponentResource):
             build=docker.DockerBuildArgs(
                 context=pin.context,
                 dockerfile=f"{pin.context}/Dockerfile",
-                args={"BASE": base, "PACKAGES_OF": PACKAGES_OF},
+                args=pin.arguments(base),
                 platform=_platform(),  # unset, the provider asks the daemon at every preview
             ),
             skip_push=True,
