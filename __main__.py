@@ -9,7 +9,7 @@ from components.certificates import Certificates, CertificatesArgs
 from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
 from components.identity import Identity, IdentityArgs
-from components.images import Images
+from components.images import PINS, Images
 from components.network import Networks
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.tracking import BACKCHANNEL_LOGOUT, Tracking, TrackingArgs, address
@@ -27,6 +27,7 @@ database = Database(
     DatabaseArgs(
         network=networks.joining("database"),
         image=images.postgres,
+        major=PINS["postgres"].major,
         admin_port=ports.admin_postgres,
         databases=["keycloak", "mlflow", "mlflow_auth"],
     ),
