@@ -26,6 +26,7 @@ from launcher import (
     served,
     status,
     summary,
+    upgrade,
     venv,
 )
 from launcher.console import Failure, done, duration, only_work, say, table
@@ -117,15 +118,18 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
     stack = prepare.stack(paths, _request(options), images_too=True)
     state = stack.make_ready()
     if state.made:
-        mend.mend(stack, state, inventory.things(), accept_loss=options.accept_loss)
+        things = inventory.things()
+        left = upgrade.left_stopped(paths, stack.name, state, things)
+        mend.mend(stack, state, things, accept_loss=options.accept_loss, left=left)
     else:
         plan = stack.plan()
         leftovers.refuse(paths, stack.name, plan, state.begun)
         ports.check_free(plan)
     images.remember(paths, stack.name, stack.environment[images.VARIABLE])
-    stack.up()
-    state = stack.state(secrets=True)
-    probe.until_all_answer(stack.name, state)
+    with upgrade.around(paths, stack, state, accept_loss=options.accept_loss):
+        stack.up()
+        state = stack.state(secrets=True)
+        probe.until_all_answer(stack.name, state)
     if trouble := served.until_issued(state):
         say(f" ! {trouble.message}")
     done(f"up after {duration(time.monotonic() - started)}")
@@ -237,6 +241,7 @@ def destroy(paths: Paths, options: argparse.Namespace) -> int:
         mend.for_destroy(stack, state, inventory.things())
     stack.destroy()
     images.forget(paths, stack.name)
+    upgrade.forget(paths, stack.name, state)
     if (prefix := state.prefix) and (kept := leftovers.of_prefix(prefix)):
         say(f" ! kept: {leftovers.in_words(kept)}; {leftovers.remedy(stack.name)} deletes them, data included")
     return 0

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from launcher.console import Failure
 from launcher.explain import cause
 from launcher.processes import answer
-from launcher.state import FILES_LABEL, PREFIX_LABEL, Kind
+from launcher.state import FILES_LABEL, PREFIX_LABEL, STACK_LABEL, Kind
 
-_STACK_LABEL = "mlflow-platform.stack"
 _HEALTH = {"healthy)": "healthy", "unhealthy)": "unhealthy", "health: starting)": "starting"}
 _LISTS: dict[Kind, list[str]] = {
     "container": ["ps", "--all", "--no-trunc"],
@@ -63,7 +62,7 @@ def _things(kind: Kind) -> Iterator[Thing]:
         found = json.loads(line)
         labels = dict(label.partition("=")[::2] for label in found["Labels"].split(","))
         name = found.get("Names") or found["Name"]
-        whose = labels.get(_STACK_LABEL, ""), labels[PREFIX_LABEL]
+        whose = labels.get(STACK_LABEL, ""), labels[PREFIX_LABEL]
         if kind == "container":
             # Docker writes the health in brackets after the time: `Up 3 minutes (healthy)`.
             since, _, health = found["Status"].partition(" (")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Kind = Literal["container", "network", "volume"]
+STACK_LABEL = "mlflow-platform.stack"
 PREFIX_LABEL = "mlflow-platform.prefix"
 FILES_LABEL = "mlflow-platform.files"  # of a container that holds a service's files, and never runs
 _KINDS: dict[str, Kind] = {
@@ -76,7 +77,7 @@ class State:
     def outputs(self) -> dict[str, Any]:
         """The stack's; secrets are readable where the state was exported with them."""
         stack = next((resource for resource in self.resources if resource["type"] == "pulumi:pulumi:Stack"), {})
-        return _plain(stack.get("outputs") or {})
+        return plain(stack.get("outputs") or {})
 
     def without(self, urns: Collection[str]) -> "State":
         """As if these had never been made; nothing else names them any more, so that Pulumi takes it as whole."""
@@ -137,10 +138,10 @@ def _unlinked(resource: dict[str, Any], urns: Collection[str]) -> dict[str, Any]
     return rest
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Secrets as what they hide, where the state shows that."""
     if isinstance(value, dict):
         if _SIGNATURE in value:
             return json.loads(value["plaintext"]) if "plaintext" in value else None
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
