@@ -76,7 +76,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     up_parser = add("up", up, "bring the stack up, with everything that it needs on this machine")
     up_parser.add_argument(
-        "--accept-loss", action="store_true", help="begin anew, empty, where a volume with data to keep has vanished"
+        "--accept-loss",
+        action="store_true",
+        help="begin anew, empty, where data to keep vanished; or go back to older ones",
     )
     add("preview", preview, "show what `up` would change")
     outputs_parser = add("outputs", outputs, "print the stack's outputs")
@@ -118,8 +120,7 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
     stack = prepare.stack(paths, _request(options), images_too=True)
     state = stack.make_ready()
     if state.made:
-        things = inventory.things()
-        left = upgrade.left_stopped(paths, stack.name, state, things)
+        left = upgrade.left_stopped(paths, stack.name, state, things := inventory.things())
         mend.mend(stack, state, things, accept_loss=options.accept_loss, left=left)
     else:
         plan = stack.plan()
