@@ -31,6 +31,8 @@ _BACKUPS = "launcher.backups"
 def around(paths: Paths, stack: Stack, state: State, *, accept_loss: bool) -> Iterator[None]:
     """Around an update: makes it safe where it changes a version, and costs nothing where it does not."""
     file = Journal.file(paths, stack.name)
+    if not state.made:
+        file.unlink(missing_ok=True)  # of a stack that is gone
     if not file.exists() and not versions.changes(versions.of_state(state), versions.wanted(paths.root, state)):
         yield
         return
@@ -46,14 +48,19 @@ def around(paths: Paths, stack: Stack, state: State, *, accept_loss: bool) -> It
 
 
 def left_stopped(paths: Paths, stack: str, state: State, things: Sequence[Thing]) -> list[str]:
-    """Ids of what is to wait: an upgrade was interrupted when one database server went, before the next one came."""
+    """Ids of what is to wait, since an upgrade was interrupted while what it needs was not there, or not whole."""
     journal = Journal.read(Journal.file(paths, stack))
-    if not journal or not journal.server_stands_by:
+    if not journal:
         return []
+    names = _WRITERS if _between_servers(journal, state, things) else journal.going_back
+    return [made.id for made in _services(state, names)]
+
+
+def _between_servers(journal: Journal, state: State, things: Sequence[Thing]) -> bool:
+    """Whether the one database server went, and that the next one came is not written down."""
     there = {thing.key for thing in things}
-    if _volume(state) == journal.volume and any(made.key in there for made in _services(state, [DATABASE])):
-        return []
-    return [made.id for made in _services(state, _WRITERS)]
+    old = _volume(state) == journal.volume and any(made.key in there for made in _services(state, [DATABASE]))
+    return journal.server_stands_by and not old
 
 
 def forget(paths: Paths, stack: str, state: State) -> None:
@@ -107,8 +114,8 @@ class _Upgrade:
     def go_on(self) -> None:
         """Puts in order what an interrupted upgrade left: the database server first, then those who need it."""
         self._scratch.clear()
-        if left := left_stopped(self._paths, self._stack.name, self._state, inventory.things()):
-            self._switch_server([made for made in _services(self._state, _WRITERS) if made.id in left])
+        if _between_servers(self._journal, self._state, inventory.things()):
+            self._switch_server(_services(self._state, _WRITERS))
         else:
             self._drop_unfinished()
         if self._journal.going_back:
@@ -131,8 +138,9 @@ class _Upgrade:
 
     def _try_and_switch(self, changed: Collection[str], *, accept_loss: bool) -> None:
         older = [change for change in self.changes if change.is_older and change.service in (DATABASE, *_WRITERS)]
-        if older and all(self._journal.dumps.get(change.service) == change.new for change in older):
-            self._bring_back([change.service for change in older])
+        dumped = {change.service for change in older if self._journal.dumps.get(change.service) == change.new}
+        if older and dumped == changed:
+            self._bring_back(dumped)
             return
         self._stack.up(_IMAGES)
         plan = self._stack.planned()
@@ -192,7 +200,7 @@ class _Upgrade:
         self._switched = True
         self._stop(_services(self._state, services))
         before = {service: self._journal.dumps[service] for service in services}
-        self._note(versions={**self._journal.versions, **before}, going_back=list(services))
+        self._note(versions={**self._journal.versions, **before}, going_back=sorted(services))
         with step(f"the data of before, of {' and '.join(TITLES[service] for service in services)}"):
             self._dumps.bring_back(self._server().name, services)
         self._note(going_back=[])

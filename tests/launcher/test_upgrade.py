@@ -51,6 +51,21 @@ def test_between_two_servers_those_who_write_wait(
     assert found == (["id-of-keycloak", "id-of-mlflow"] if left else [])
 
 
+def test_what_is_being_brought_back_waits_until_it_is_whole(checkout: Paths):
+    Journal({"mlflow": "3.17.0"}, going_back=["mlflow"]).write(Journal.file(checkout, "dev"))
+    assert left_stopped(checkout, "dev", state(NEW), there("postgres")) == ["id-of-mlflow"]
+
+
+def test_the_journal_of_a_stack_that_is_gone_says_nothing_of_the_next_one(checkout: Paths):
+    file = Journal.file(checkout, "dev")
+    BEGUN.write(file)
+    (checkout.root / "components").mkdir()
+    (checkout.root / "components/images.py").write_text("PINS = {}\n")
+    gone: Any = FakeStack(State({}))
+    with upgrade.around(checkout, gone, State({}), accept_loss=False):
+        assert not file.exists()
+
+
 class FakeStack:
     name = "dev"
 
