@@ -10,7 +10,7 @@ from components.certificates import Certificates, CertificatesArgs
 from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
 from components.identity import Identity, IdentityArgs
-from components.images import Images, versions
+from components.images import PINS, Images, versions
 from components.network import Networks
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.tracking import BACKCHANNEL_LOGOUT, Tracking, TrackingArgs, address
@@ -29,6 +29,7 @@ database = Database(
     DatabaseArgs(
         network=networks.joining("database"),
         image=images.postgres,
+        major=PINS["postgres"].major,
         admin_port=ports.admin_postgres,
         databases=["keycloak", "mlflow", "mlflow_auth"],
     ),

@@ -30,6 +30,7 @@ from launcher import (
     sizes,
     status,
     summary,
+    upgrade,
     venv,
 )
 from launcher.console import Failure, done, duration, only_work, say, table
@@ -78,7 +79,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     up_parser = add("up", up, "bring the stack up, with everything that it needs on this machine")
     up_parser.add_argument(
-        "--accept-loss", action="store_true", help="begin anew, empty, where a volume with data to keep has vanished"
+        "--accept-loss",
+        action="store_true",
+        help="begin anew, empty, where data to keep vanished; or go back to older ones",
     )
     add("preview", preview, "show what `up` would change")
     outputs_parser = add("outputs", outputs, "print the stack's outputs")
@@ -114,16 +117,18 @@ def up(paths: Paths, options: argparse.Namespace) -> int:
     stack = prepare.stack(paths, prepare.Request.of(options), images_too=True)
     state = stack.make_ready()
     if state.made:
-        mend.mend(stack, state, inventory.things(), accept_loss=options.accept_loss)
+        left = upgrade.left_stopped(paths, stack.name, state, things := inventory.things())
+        mend.mend(stack, state, things, accept_loss=options.accept_loss, left=left)
     if not state.runs:
         plan = stack.plan()
         if not state.made:
             leftovers.refuse(paths, stack.name, plan, state.begun)
         ports.check_free(plan)
     images.remember(paths, stack.name, stack.environment[images.VARIABLE])
-    stack.up()
-    state = stack.state(secrets=True)
-    probe.until_all_answer(stack.name, state)
+    with upgrade.around(paths, stack, state, accept_loss=options.accept_loss):
+        stack.up()
+        state = stack.state(secrets=True)
+        probe.until_all_answer(stack.name, state)
     backups.bring(paths, stack, state)
     if trouble := served.until_issued(state):
         say(f" ! {trouble.message}")

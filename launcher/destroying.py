@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from launcher import images, inventory, leftovers, losses, prepare
+from launcher import images, inventory, leftovers, losses, prepare, upgrade
 from launcher.console import Failure, done, say, step, table
 from launcher.inventory import Thing
 from launcher.paths import Paths
@@ -71,6 +71,7 @@ def _with_its_data(paths: Paths, stack: Stack, state: State, *, ask: bool) -> No
         stack.replace_state(state.without(gone))
     stack.destroy()
     images.forget(paths, stack.name)
+    upgrade.forget(paths, stack.name, state)
 
 
 def _leftovers(paths: Paths, stack: Stack, state: State, *, ask: bool) -> None:

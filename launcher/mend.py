@@ -17,14 +17,14 @@ _BEGINS = {"exited": "start", "created": "start", "paused": "unpause"}
 _HEALTHY_WITHIN = 180.0
 
 
-def mend(stack: Stack, state: State, things: Sequence[Thing], *, accept_loss: bool) -> None:
-    """Does nothing, in no time, where Docker has all that the state names."""
+def mend(stack: Stack, state: State, things: Sequence[Thing], *, accept_loss: bool, left: Collection[str] = ()) -> None:
+    """Does nothing, in no time, where Docker has all that the state names; starts no container that is `left` (ids)."""
     there = {thing.key: thing for thing in things}
     vanished = [made for made in state.made if made.key not in there]
     if vanished:
         vanished = _forget_with_what_was_there(stack, state, vanished, there, accept_loss)
     forgotten = {made.key for made in vanished}
-    _start([there[made.key] for made in state.made if made.key not in forgotten])
+    start([there[made.key] for made in state.made if made.key not in forgotten and made.id not in left])
 
 
 def _forget_with_what_was_there(
@@ -83,7 +83,7 @@ def _names_are_free(anew: Sequence[Made], there: dict[tuple[str, str], Thing]) -
                 )
 
 
-def _start(there: Sequence[Thing]) -> None:
+def start(there: Sequence[Thing]) -> None:
     """Those that stopped, all at once: MinIO's nodes wait for each other. Until they are well: Pulumi may ask them."""
     stopped = [thing for thing in there if not thing.well and thing.state in _BEGINS]
     if not stopped:
