@@ -10,7 +10,7 @@ from components.certificates import Certificates, CertificatesArgs
 from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
 from components.identity import Identity, IdentityArgs
-from components.images import Images, versions
+from components.images import PINS, Images, versions
 from components.network import Networks
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.tracking import BACKCHANNEL_LOGOUT, Tracking, TrackingArgs, address
@@ -29,6 +29,7 @@ database = Database(
     DatabaseArgs(
         network=networks.joining("database"),
         image=images.postgres,
+        major=PINS["postgres"].major,
         admin_port=ports.admin_postgres,
         databases=["keycloak", "mlflow", "mlflow_auth"],
     ),
@@ -49,6 +50,7 @@ identity = Identity(
         groups=teams.groups(settings),
         dev_users=settings.dev_users,
         lifetimes=settings.lifetimes,
+        events_days=settings.retention.events_days,
         password_grant=settings.password_grant,
     ),
 )
@@ -69,6 +71,8 @@ object_store = ObjectStore(
         bucket=settings.storage.bucket,
         region=settings.storage.region,
         policies=teams.policies(settings),
+        noncurrent_days=settings.retention.noncurrent_days,
+        unfinished_uploads_days=settings.retention.unfinished_uploads_days,
     ),
 )
 
@@ -90,6 +94,7 @@ tracking = Tracking(
         login_client_id=identity.login_client_id,
         web_client=identity.web,
         lifetimes=settings.lifetimes,
+        deleted_days=settings.retention.deleted_days,
         password_grant=settings.password_grant,
         teams=teams.levels(settings),
         workers=settings.tracking.workers,

@@ -139,7 +139,7 @@ def python_image(stage: "Stage") -> str:
     """One with Python and boto3: MLflow's."""
     from components.images import BASE, PINS
 
-    return stage.build(ROOT / PINS["mlflow"].context, "mlflow-platform/bench-mlflow", BASE["local"])
+    return stage.build(PINS["mlflow"], "mlflow-platform/bench-mlflow", BASE["local"])
 
 
 PARTS: Mapping[str, Callable[[int], str]] = {

@@ -100,14 +100,14 @@ def measure(clone: Clone, stack: str, rest: float, *, cold: bool) -> str:
 
     try:
         steps = timed("up, cold: fresh clone, empty caches" if cold else "up, fresh clone", "up").steps
-        timed("destroy", "destroy", "--yes")
+        timed("destroy", "destroy", "--yes", "--delete-data")
         timed("up, warm, after destroy", "up")
         timed("up, nothing to do", "up")
         timed("preview, nothing to do", "preview")
         time.sleep(rest)
         parts = memory(stack)
     finally:
-        clone.run("destroy", "--yes", *option)
+        clone.run("destroy", "--yes", "--delete-data", *option)
     return "\n".join(
         [
             markdown("Times", ("what", "time"), times),
@@ -125,7 +125,10 @@ def main() -> None:
     parser.add_argument("--rest", type=float, default=60, metavar="SECONDS", help="wait before memory is read")
     options = parser.parse_args()
     if output_of("docker", "ps", "--all", "--quiet", "--filter", f"label={STACK_LABEL}={options.stack}"):
-        sys.exit(f"Stack {options.stack} is up on this machine; it would be in the way: ./platform destroy first.")
+        sys.exit(
+            f"Stack {options.stack} is up on this machine, and would be in the way: choose another --stack, or give it "
+            "up with its data by ./platform destroy --delete-data."
+        )
 
     with tempfile.TemporaryDirectory(prefix="mlflow-platform-bench-") as temporary:
         environment = {}

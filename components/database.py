@@ -28,6 +28,8 @@ _SETTINGS = {
     "max_slot_wal_keep_size": "4GB",  # so much log waits for a backup that is down, before the disk matters more
 }
 _TO_COPY = ("pg_backup_start", "pg_backup_stop", "pg_switch_wal", "pg_create_restore_point")
+_DATA = "/var/lib/postgresql/data"
+_FIRST_MAJOR = 17  # whose volume has the bare name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,7 @@ class DatabaseArgs:
 
     network: Network
     image: Input[str]
+    major: int
     admin_port: int
     databases: Sequence[str]
     memory_mb: int = 512
@@ -85,18 +88,19 @@ class Database(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _server(self, name: str, args: DatabaseArgs, superuser: Output[str]) -> docker.Container:
-        volume = args.network.volume(name, self)
+        # A server reads only files of its own major version: each has a volume, and the one before stays as it was.
+        volume = args.network.volume(name if args.major == _FIRST_MAJOR else f"{name}-{args.major}", self)
         return args.network.service(
             name,
             ServiceArgs(
                 image=args.image,
-                envs=[f"POSTGRES_PASSWORD_FILE={_SUPERUSER}"],
+                envs=[f"POSTGRES_PASSWORD_FILE={_SUPERUSER}", f"PGDATA={_DATA}"],  # upstream's moves with the major
                 files={_SUPERUSER: superuser, _HBA: _WHO_MAY_CONNECT, _IDENT: _INSIDE},
                 command=[
                     "postgres",
                     *(part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")),
                 ],
-                volumes={"/var/lib/postgresql/data": volume.name},
+                volumes={_DATA: volume.name},
                 ports=[docker.ContainerPortArgs(internal=_PORT, external=args.admin_port, ip="127.0.0.1")],
                 # Over TCP: while the entrypoint initialises the data, the server listens on its socket alone.
                 healthcheck=["CMD", "pg_isready", "--quiet", "--host=127.0.0.1", "--username=postgres"],

@@ -42,6 +42,7 @@ class IdentityArgs:
     groups: Mapping[str, Group]
     dev_users: tuple[str, ...]
     lifetimes: Lifetimes
+    events_days: int
     password_grant: bool
     memory_mb: int = 1280
 
@@ -87,6 +88,7 @@ class Identity(pulumi.ComponentResource):
                 groups=args.groups,
                 dev_users=args.dev_users,
                 lifetimes=args.lifetimes,
+                events_days=args.events_days,
                 password_grant=args.password_grant,
             ),
             ResourceOptions(parent=self),

@@ -26,6 +26,15 @@ class Pin:
     context: str
     tag: str
 
+    @property
+    def major(self) -> int:
+        """The first number of the version, which for PostgreSQL is the format of its files."""
+        return int(self.tag.partition(".")[0])
+
+    def arguments(self, base: str) -> dict[str, str]:
+        """What its Dockerfile is told: the version, so that a pin is the one line that changes."""
+        return {"BASE": base, "PACKAGES_OF": PACKAGES_OF, "VERSION": self.tag}
+
 
 PINS = {
     "postgres": Pin("docker.io/library/postgres:17.12", "images/postgres", "17"),
@@ -44,8 +53,8 @@ def recipe(name: str, source: Literal["registry", "local"]) -> dict[str, Any]:
     pin = PINS[name]
     if source == "registry" and pin.upstream:
         return {"pulled": pin.upstream}
-    arguments = {"BASE": BASE[source], "PACKAGES_OF": PACKAGES_OF}
-    return {"context": pin.context, "tag": f"mlflow-platform/{name}:{pin.tag}", "arguments": arguments}
+    tag = f"mlflow-platform/{name}:{pin.tag}"
+    return {"context": pin.context, "tag": tag, "arguments": pin.arguments(BASE[source])}
 
 
 def versions(source: Literal["registry", "local"]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pulumi_docker as docker
 import pulumi_minio as minio
 from pulumi import Input, Output, ResourceOptions
 
+from components.durations import go_duration
 from components.network import Network, ServiceArgs
 from components.passwords import access_key, password
 from components.policies import backup_policy, bucket_policy
@@ -37,6 +38,8 @@ class ObjectStoreArgs:
     bucket: str
     region: str
     policies: Mapping[str, str]
+    noncurrent_days: int  # that a version which was overwritten or deleted is kept
+    unfinished_uploads_days: int
     memory_mb: int = 1024
 
 
@@ -56,7 +59,7 @@ class ObjectStore(pulumi.ComponentResource):
     consoles: list[str]
     """The servers' consoles on the platform's network, host and port each."""
     bucket: Output[str]
-    """The artifact bucket; resolves once it keeps versions and every policy is there."""
+    """The artifact bucket; resolves once it keeps versions, for as long as it should, and every policy is there."""
     tracking: Access
     root: dict[str, Output[str]]
     """MinIO's root: user and password (secret); for Pulumi and for emergencies."""
@@ -71,10 +74,10 @@ class ObjectStore(pulumi.ComponentResource):
         self.consoles = [f"{node}:{_CONSOLE}" for node in nodes]
         self._on_server = ResourceOptions(parent=self, provider=self._administration(args, servers))
 
-        bucket, versioning = self._bucket(args.bucket)
+        bucket, lifecycle = self._bucket(args.bucket, args.noncurrent_days)
         policies = [self._policy(policy, document) for policy, document in args.policies.items()]
         self.tracking = self._user(_TRACKING, bucket_policy(args.bucket, "write"))
-        self.bucket = Output.all(bucket.bucket, versioning.id, *[policy.id for policy in policies]).apply(
+        self.bucket = Output.all(bucket.bucket, lifecycle.id, *[policy.id for policy in policies]).apply(
             lambda made: made[0]
         )
         self.register_outputs({"bucket": self.bucket})
@@ -96,6 +99,8 @@ class ObjectStore(pulumi.ComponentResource):
                     f"MINIO_REGION={args.region}",
                     f"MINIO_BROWSER_REDIRECT_URL={args.console_url}",
                     f"MINIO_BROWSER_SESSION_DURATION={args.console_seconds}s",
+                    # No rule of the bucket's: MinIO has none that ends uploads.
+                    f"MINIO_API_STALE_UPLOADS_EXPIRY={go_duration(86400 * args.unfinished_uploads_days)}",
                     *self._single_sign_on(args),
                 ],
                 files={_SECRETS_FILE: self._secrets(args.console_client)},
@@ -152,7 +157,7 @@ class ObjectStore(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=servers),
         )
 
-    def _bucket(self, name: str) -> tuple[minio.S3Bucket, minio.S3BucketVersioning]:
+    def _bucket(self, name: str, noncurrent_days: int) -> tuple[minio.S3Bucket, minio.IlmPolicy]:
         # Never deleted by itself, which MinIO refuses while artifacts are in it: it goes or stays with its volumes.
         opts = ResourceOptions.merge(self._on_server, ResourceOptions(retain_on_delete=True))
         bucket = minio.S3Bucket(f"{self._name}-artifacts", bucket=name, acl="private", opts=opts)
@@ -162,7 +167,20 @@ class ObjectStore(pulumi.ComponentResource):
             versioning_configuration=minio.S3BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=opts,
         )
-        return bucket, versioning
+        # In a row: each is a change of the same document on the server, where two at once lose one.
+        lifecycle = minio.IlmPolicy(
+            f"{self._name}-artifacts",
+            bucket=bucket.bucket,
+            rules=[
+                minio.IlmPolicyRuleArgs(
+                    id="noncurrent",
+                    noncurrent_version_expiration_days=noncurrent_days,
+                    expiration="DeleteMarker",  # with the last version goes what says that it was deleted
+                )
+            ],
+            opts=ResourceOptions.merge(opts, ResourceOptions(depends_on=[versioning])),
+        )
+        return bucket, lifecycle
 
     def _policy(self, name: str, document: str) -> minio.IamPolicy:
         return minio.IamPolicy(f"{self._name}-{name}", name=name, policy=document, opts=self._on_server)

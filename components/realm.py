@@ -36,6 +36,7 @@ class RealmArgs:
     groups: Mapping[str, Group]
     dev_users: tuple[str, ...]
     lifetimes: Lifetimes
+    events_days: int  # that logins, and what administrators did, are kept
     password_grant: bool
 
 
@@ -70,7 +71,8 @@ class Realm(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Realm", name, None, opts)
         self._prefix = name
         self._opts = ResourceOptions(parent=self, provider=args.provider)
-        self._realm = self._settings(args.keep_data, args.public_url, args.lifetimes)
+        self._realm = self._settings(args.keep_data, args.public_url, args.lifetimes, args.events_days)
+        self._events(args.events_days)
 
         web = self._web_client(args)
         console = self._console_client(args.console_url)
@@ -99,14 +101,17 @@ class Realm(pulumi.ComponentResource):
         self.service_clients = {client_id: Client.of(client) for client_id, client in services.items()}
         self.register_outputs({"name": self.name})
 
-    def _settings(self, keep: bool, url: str, lifetimes: Lifetimes) -> keycloak.Realm:
+    def _settings(self, keep: bool, url: str, lifetimes: Lifetimes, events_days: int) -> keycloak.Realm:
         # The realm alone is kept: a group or a user that leaves the stack file loses its rights in any stack.
         return keycloak.Realm(
             self._prefix,
             realm=self.name,
             display_name="MLflow",
             enabled=True,
-            attributes={"frontendUrl": url},  # in every token's `iss`; the server's own is its administrators'
+            attributes={
+                "frontendUrl": url,  # in every token's `iss`; the server's own is its administrators'
+                "adminEventsExpiration": str(86400 * events_days),  # which RealmEvents has no word for
+            },
             ssl_required="external",
             access_token_lifespan=go_duration(lifetimes.access_token),
             sso_session_idle_timeout=go_duration(lifetimes.session_idle),
@@ -119,6 +124,18 @@ class Realm(pulumi.ComponentResource):
                 )
             ),
             opts=ResourceOptions.merge(self._opts, ResourceOptions(retain_on_delete=keep)),
+        )
+
+    def _events(self, days: int) -> None:
+        """Who logged in, and what administrators changed; by themselves Keycloak keeps neither."""
+        keycloak.RealmEvents(
+            self._prefix,
+            realm_id=self._realm.id,
+            events_enabled=True,
+            events_expiration=86400 * days,
+            events_listeners=["jboss-logging"],  # Keycloak's own list: unsaid, nothing would be logged
+            admin_events_enabled=True,
+            opts=self._opts,
         )
 
     def _web_client(self, args: RealmArgs) -> openid.Client:

@@ -46,6 +46,7 @@ class TrackingArgs:
     login_client_id: str
     web_client: Client
     lifetimes: Lifetimes
+    deleted_days: int  # after which what was deleted leaves for good
     password_grant: bool
     teams: dict[str, str]
     workers: int
@@ -108,6 +109,7 @@ class Tracking(pulumi.ComponentResource):
             "s3_region": args.region,
             "bucket": args.bucket,
             "storage_credentials_seconds": args.lifetimes.storage_credentials,
+            "deleted_days": args.deleted_days,
             "teams": args.teams,
             "password_grant": args.password_grant,
             "workers": args.workers,

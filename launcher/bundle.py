@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from launcher import stack_file
 from launcher.console import Failure, say
 from launcher.paths import Paths
 from launcher.processes import answer
@@ -39,6 +40,7 @@ def of(paths: Paths, stack: Stack, images: str) -> Bundle:
     own = f"Pulumi.{stack.name}.yaml"
     names = [own, *(answer([paths.python, "-m", "launcher.named_files", own], cwd=paths.root) or "").split()]
     found = {name: (paths.root / name).read_bytes() for name in names if (paths.root / name).is_file()}
+    found[own] = stack_file.without_salt(found[own].decode()).encode()
     commit = answer(["git", "-C", paths.root, "describe", "--always", "--dirty"]) or "unknown"
     return Bundle(stack.name, images, commit, stack.state(secrets=True).deployment, found)
 
@@ -69,7 +71,7 @@ def put_files(paths: Paths, bundle: Bundle) -> None:
     for name, content in bundle.files.items():
         target = (paths.root / name).resolve()
         if target.exists():
-            if target.read_bytes() != content:
+            if stack_file.without_salt(target.read_text(errors="replace")).encode() != content:
                 say(f" ! {name} is another one than the backup's, and stays as it is")
             continue
         if not target.is_relative_to(paths.root) and not Path(name).is_absolute():

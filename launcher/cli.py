@@ -17,6 +17,7 @@ from launcher import (
     backups,
     browser,
     copies,
+    destroying,
     engines,
     images,
     inventory,
@@ -26,8 +27,10 @@ from launcher import (
     prepare,
     probe,
     served,
+    sizes,
     status,
     summary,
+    upgrade,
     venv,
 )
 from launcher.console import Failure, done, duration, only_work, say, table
@@ -35,7 +38,6 @@ from launcher.doors import Doors
 from launcher.paths import Paths
 from launcher.state import State, on_disk
 
-_NO_TERMINAL = "destroy asks before it deletes, and there is no terminal to ask on; --yes answers."
 _HIDDEN = "[secret]"  # as Pulumi prints one
 Command = Callable[[Paths, argparse.Namespace], int]
 
@@ -77,7 +79,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     up_parser = add("up", up, "bring the stack up, with everything that it needs on this machine")
     up_parser.add_argument(
-        "--accept-loss", action="store_true", help="begin anew, empty, where a volume with data to keep has vanished"
+        "--accept-loss",
+        action="store_true",
+        help="begin anew, empty, where data to keep vanished; or go back to older ones",
     )
     add("preview", preview, "show what `up` would change")
     outputs_parser = add("outputs", outputs, "print the stack's outputs")
@@ -85,11 +89,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     outputs_parser.add_argument("--json", action="store_true", help="as one JSON object")
     outputs_parser.add_argument("--show-secrets", action="store_true", help="also the passwords")
     add("status", show_status, "show the health of every part; exit code 1 when one is not well")
-    destroy_parser = add("destroy", destroy, "delete the stack and everything in it")
-    destroy_parser.add_argument("--yes", action="store_true", help="do not ask")
-    destroy_parser.add_argument(
-        "--leftovers", action="store_true", help="delete what Docker has of it and this checkout has no state of"
-    )
+    destroy_parser = add("destroy", destroying.destroy, "take the stack down; its data stay, or go where you say so")
+    destroying.add_options(destroy_parser)
     test_parser = add("test", test, "run the tests; arguments that are not listed here go to pytest")
     test_parser.add_argument("--all", action="store_true", help="also the tests that take minutes")
     copies.add_commands(add)
@@ -113,18 +114,21 @@ def _stack_name(text: str) -> str:
 def up(paths: Paths, options: argparse.Namespace) -> int:
     """Compares what was made with what is there before it makes the rest; ends with a look at what it promises."""
     started = time.monotonic()
-    stack = prepare.stack(paths, prepare.request(options), images_too=True)
+    stack = prepare.stack(paths, prepare.Request.of(options), images_too=True)
     state = stack.make_ready()
     if state.made:
-        mend.mend(stack, state, inventory.things(), accept_loss=options.accept_loss)
-    else:
+        left = upgrade.left_stopped(paths, stack.name, state, things := inventory.things())
+        mend.mend(stack, state, things, accept_loss=options.accept_loss, left=left)
+    if not state.runs:
         plan = stack.plan()
-        leftovers.refuse(paths, stack.name, plan, state.begun)
+        if not state.made:
+            leftovers.refuse(paths, stack.name, plan, state.begun)
         ports.check_free(plan)
     images.remember(paths, stack.name, stack.environment[images.VARIABLE])
-    stack.up()
-    state = stack.state(secrets=True)
-    probe.until_all_answer(stack.name, state)
+    with upgrade.around(paths, stack, state, accept_loss=options.accept_loss):
+        stack.up()
+        state = stack.state(secrets=True)
+        probe.until_all_answer(stack.name, state)
     backups.bring(paths, stack, state)
     if trouble := served.until_issued(state):
         say(f" ! {trouble.message}")
@@ -147,14 +151,14 @@ def _resolves(name: str) -> bool:
 
 
 def preview(paths: Paths, options: argparse.Namespace) -> int:
-    stack = prepare.stack(paths, prepare.request(options), images_too=False)
+    stack = prepare.stack(paths, prepare.Request.of(options), images_too=False)
     stack.make_ready()
     return stack.run(["preview"])
 
 
 def outputs(paths: Paths, options: argparse.Namespace) -> int:
     only_work()
-    stack = prepare.stack(paths, prepare.request(options), images_too=False)
+    stack = prepare.stack(paths, prepare.Request.of(options), images_too=False)
     values = stack.outputs(secrets=options.show_secrets)
     if options.name:
         print(_only(options.name, values, json_text=options.json))
@@ -186,6 +190,8 @@ def show_status(paths: Paths, options: argparse.Namespace) -> int:
     if not state:
         say(f" ! this checkout has no state of stack {options.stack}; this is what Docker has under its name")
     print(table([("PART", "STATE", "HEALTH", "SINCE"), *((p.name, p.state, p.health, p.since) for p in found)]))
+    if state and state.runs:
+        print(f"\n{sizes.told(state)}")
     well = not state or all([_show_certificates(paths, state), _show_backups(state)])
     return 0 if well and all(part.well for part in found) else 1
 
@@ -229,7 +235,7 @@ def _known(paths: Paths, options: argparse.Namespace) -> State | None:
         state = on_disk(paths.root, paths.own, options.stack)
     except LookupError:  # it is somewhere else, where only pulumi reads it
         only_work()
-        stack = prepare.stack(paths, prepare.request(options), images_too=False)
+        stack = prepare.stack(paths, prepare.Request.of(options), images_too=False)
         try:
             state = stack.state()
         except Failure:  # there is no such stack, which is no reason to hide what Docker has
@@ -237,48 +243,8 @@ def _known(paths: Paths, options: argparse.Namespace) -> State | None:
     return state if state and state.made else None
 
 
-def destroy(paths: Paths, options: argparse.Namespace) -> int:
-    if options.leftovers:
-        return _destroy_leftovers(paths, options)
-    if not options.yes and not _confirmed(f"Delete stack {options.stack} with everything in it?"):
-        raise Failure("Nothing was deleted.")
-    stack = prepare.stack(paths, prepare.request(options), images_too=False)
-    state = stack.make_ready()
-    if state.made:
-        mend.for_destroy(stack, state, inventory.things())
-    stack.destroy()
-    images.forget(paths, stack.name)
-    if (prefix := state.prefix) and (kept := leftovers.of_prefix(prefix)):
-        say(f" ! kept: {leftovers.in_words(kept)}; {leftovers.remedy(stack.name)} deletes them, data included")
-    return 0
-
-
-def _destroy_leftovers(paths: Paths, options: argparse.Namespace) -> int:
-    if not options.yes and not sys.stdin.isatty():
-        raise Failure(_NO_TERMINAL)
-    stack = prepare.stack(paths, prepare.request(options), images_too=False)
-    state = stack.make_ready()
-    if state.made:
-        raise Failure(f"This checkout has a state of stack {stack.name}: ./platform destroy deletes what it names.")
-    found = leftovers.deletable(paths, stack.name, stack.plan())
-    if not found:
-        done(f"nothing is left of stack {stack.name}")
-        return 0
-    print(table([("KIND", "NAME", "SINCE"), *((thing.kind, thing.name, since) for thing, since in found.items())]))
-    if not options.yes and not _confirmed(f"Delete these {len(found)} things, with the data on them?"):
-        raise Failure("Nothing was deleted.")
-    leftovers.delete(found)
-    return 0
-
-
-def _confirmed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise Failure(_NO_TERMINAL)
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-
-
 def test(paths: Paths, options: argparse.Namespace) -> int:
-    stack = prepare.stack(paths, prepare.request(options), images_too=True)
+    stack = prepare.stack(paths, prepare.Request.of(options), images_too=True)
     venv.fill(paths, "test")
     venv.add_client(paths)
     browser.ensure(paths, install=not options.no_install)
@@ -292,7 +258,7 @@ def test(paths: Paths, options: argparse.Namespace) -> int:
 
 def env(paths: Paths, options: argparse.Namespace) -> int:
     only_work()
-    stack = prepare.stack(paths, prepare.request(options), images_too=True)
+    stack = prepare.stack(paths, prepare.Request.of(options), images_too=True)
     stack.make_ready()
     variables = {**stack.environment, "PULUMI_STACK": stack.name}
     print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())))
@@ -301,4 +267,4 @@ def env(paths: Paths, options: argparse.Namespace) -> int:
 
 def pulumi(paths: Paths, options: argparse.Namespace) -> int:
     only_work()
-    return prepare.stack(paths, prepare.request(options), images_too=False).run(options.rest)
+    return prepare.stack(paths, prepare.Request.of(options), images_too=False).run(options.rest)

@@ -60,7 +60,7 @@ def moment(text: str) -> float:
 
 def backup(paths: Paths, options: argparse.Namespace) -> int:
     only_work()
-    stack = prepare.stack(paths, prepare.request(options), images_too=False)
+    stack = prepare.stack(paths, prepare.Request.of(options), images_too=False)
     state = stack.make_ready()
     if options.what == "now":
         backups.now(paths, stack, state, base=options.base)
@@ -87,7 +87,7 @@ def _when(time: float) -> str:
 def restore(paths: Paths, options: argparse.Namespace) -> int:
     if options.at and options.at > datetime.now(UTC).timestamp():
         raise Failure("--at is in the future.")
-    stack = prepare.stack(paths, prepare.request(options, stack=options.stack or "dev"), images_too=True)
+    stack = prepare.stack(paths, replace(prepare.Request.of(options), stack=options.stack or "dev"), images_too=True)
     if options.undo:
         exchange.undo(Target.of(paths, stack, stack.make_ready()), images.ensure(paths, stack.name, "backup"))
         done(f"stack {stack.name} is as it was before the restore")

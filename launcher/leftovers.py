@@ -29,7 +29,7 @@ def refuse(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]], begun: C
         raise Failure(_prefix_taken(stack, prefix, other))
     raise Failure(
         f"Docker has parts of a stack that this checkout has no state of ({in_words(found)}; since "
-        f"{min(_since(found).values())}): bring its state and passphrase (.platform/ of the checkout that made it), or "
+        f"{min(since(found).values())}): bring its state and passphrase (.platform/ of the checkout that made it), or "
         f"delete what is left, data included, with {remedy(stack)}, or choose another prefix "
         f"(and other ports, if it runs) in Pulumi.{stack}.yaml; nothing was changed."
     )
@@ -45,8 +45,8 @@ def deletable(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]]) -> di
     found = of_prefix(prefix)
     if other := _of_another_stack(paths, stack, found):
         raise Failure(_prefix_taken(stack, prefix, other))
-    since = _since(found)
-    return {thing: since[thing] for kind in _KINDS for thing in found if thing.kind == kind}
+    times = since(found)
+    return {thing: times[thing] for thing in in_order(found)}
 
 
 def delete(found: Iterable[Thing]) -> None:
@@ -58,6 +58,11 @@ def delete(found: Iterable[Thing]) -> None:
 
 def remedy(stack: str) -> str:
     return f"./platform destroy{'' if stack == 'dev' else f' --stack {stack}'} --leftovers"
+
+
+def in_order(found: Collection[Thing]) -> list[Thing]:
+    """Such that nothing is deleted that something else still uses."""
+    return [thing for kind in _KINDS for thing in found if thing.kind == kind]
 
 
 def of_prefix(prefix: str) -> list[Thing]:
@@ -94,7 +99,7 @@ def _prefix_taken(stack: str, prefix: str | None, other: str) -> str:
     return f"The prefix {prefix} is that of stack {other}: choose another one for {stack} in Pulumi.{stack}.yaml."
 
 
-def _since(found: Iterable[Thing]) -> dict[Thing, str]:
+def since(found: Iterable[Thing]) -> dict[Thing, str]:
     """The minute in which each was made."""
     times: dict[Thing, str] = {}
     for kind, template in _CREATED.items():

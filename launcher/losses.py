@@ -1,4 +1,4 @@
-"""What goes with a volume, or with a server: read from who depends on whom in Pulumi's state."""
+"""What goes with a volume: read from who depends on whom in Pulumi's state."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 from launcher.state import State
 
 _PROVIDER = "pulumi:providers:"
+_SERVERS = ("postgresql", "keycloak", "minio")
 
 
-def lived_on(state: State, volumes: Collection[str], servers: Collection[str] = ()) -> set[str]:
-    """URNs of all that was on these volumes alone, or is reached by these containers; with the volumes themselves.
+def lived_on(state: State, volumes: Collection[str]) -> set[str]:
+    """URNs of all that was on these volumes alone, with the volumes themselves.
 
     A server that has other volumes left is not empty.
 
@@ -34,9 +35,7 @@ def lived_on(state: State, volumes: Collection[str], servers: Collection[str] = 
     empty: set[str] = set()  # providers, by URN and id, whose servers lost all
     for resource in state.resources:
         urn, needs = resource["urn"], set(resource.get("dependencies") or [])
-        if urn in servers:
-            gone = True
-        elif own := mounted.get(urn):
+        if own := mounted.get(urn):
             cluster = next((members for members in clusters if urn in members), {urn})
             gone = set().union(own, *(mounted[member] for member in cluster)) <= set(volumes)
         elif urn in mounted:
@@ -59,14 +58,4 @@ def _volumes(resource: dict[str, Any]) -> list[dict[str, Any]]:
 def kept_by(urn: str) -> str | None:
     """The kind of server that a resource was kept by: postgresql, keycloak, minio."""
     package = urn.split("::")[2].rpartition("$")[2].partition(":")[0]
-    return None if package in ("docker", "pulumi") else package
-
-
-def needs(state: State, urn: str) -> set[str]:
-    """URNs of what a part was made after."""
-    return {
-        needed
-        for resource in state.resources
-        if resource["urn"] == urn
-        for needed in resource.get("dependencies") or []
-    }
+    return package if package in _SERVERS else None

@@ -17,34 +17,14 @@ _BEGINS = {"exited": "start", "created": "start", "paused": "unpause"}
 _HEALTHY_WITHIN = 180.0
 
 
-def mend(stack: Stack, state: State, things: Sequence[Thing], *, accept_loss: bool) -> None:
-    """Does nothing, in no time, where Docker has all that the state names."""
+def mend(stack: Stack, state: State, things: Sequence[Thing], *, accept_loss: bool, left: Collection[str] = ()) -> None:
+    """Does nothing, in no time, where Docker has all that the state names; starts no container that is `left` (ids)."""
     there = {thing.key: thing for thing in things}
     vanished = [made for made in state.made if made.key not in there]
     if vanished:
         vanished = _forget_with_what_was_there(stack, state, vanished, there, accept_loss)
     forgotten = {made.key for made in vanished}
-    _start([there[made.key] for made in state.made if made.key not in forgotten])
-
-
-def for_destroy(stack: Stack, state: State, things: Sequence[Thing]) -> None:
-    """Starts what was stopped, since its server is asked to delete; forgets what no server can be asked about."""
-    there = {thing.key: thing for thing in things}
-    vanished = [made for made in state.made if made.key not in there and made.runs]
-    networks = {made.name for made in vanished if made.kind == "network"}
-    gone = {made.urn for made in state.made if made in vanished or _joins(state, made, networks)}
-    unwell = [made for made in state.made if made.key in there and not there[made.key].well]
-    while True:
-        lost = losses.lived_on(state, gone, servers=gone) | gone
-        in_vain = {made.urn for made in unwell if losses.needs(state, made.urn) & lost} - gone
-        if not in_vain:  # MinIO, for one, does not come up without its Keycloak
-            break
-        gone |= in_vain
-    if vanished:
-        say(f" ! {_listed(vanished)} {_has(vanished)} vanished from Docker")
-        in_docker = {made.urn for made in state.made if made not in vanished}
-        stack.replace_state(state.without(lost - in_docker))
-    _start([there[made.key] for made in unwell if made.urn not in lost])
+    start([there[made.key] for made in state.made if made.key not in forgotten and made.id not in left])
 
 
 def _forget_with_what_was_there(
@@ -52,6 +32,12 @@ def _forget_with_what_was_there(
 ) -> list[Made]:
     """The parts that are to be made anew, which neither Docker nor the state has any more."""
     volumes = [made for made in vanished if made.kind == "volume"]
+    if volumes and not state.runs:  # by the containers alone it is known which server had what on which volume
+        raise Failure(
+            f"{_listed(volumes)} {_has(volumes)} vanished from Docker while stack {stack.name} was down, with the "
+            "data: restore the volume under this name from a backup, or give up all data of the stack with "
+            "./platform destroy --delete-data; nothing was changed."
+        )
     lost = losses.lived_on(state, {made.urn for made in volumes})
     data = [made for made in volumes if made.urn in lost]
     if any(made.kept for made in data) and not accept_loss:
@@ -97,7 +83,7 @@ def _names_are_free(anew: Sequence[Made], there: dict[tuple[str, str], Thing]) -
                 )
 
 
-def _start(there: Sequence[Thing]) -> None:
+def start(there: Sequence[Thing]) -> None:
     """Those that stopped, all at once: MinIO's nodes wait for each other. Until they are well: Pulumi may ask them."""
     stopped = [thing for thing in there if not thing.well and thing.state in _BEGINS]
     if not stopped:

@@ -23,9 +23,9 @@ class Request:
     engine: str
     install: bool
 
-
-def request(options: argparse.Namespace, *, stack: str | None = None) -> Request:
-    return Request(stack=stack or options.stack, engine=options.engine, install=not options.no_install)
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Request":
+        return cls(stack=options.stack, engine=options.engine, install=not options.no_install)
 
 
 def stack(paths: Paths, request: Request, *, images_too: bool) -> Stack:

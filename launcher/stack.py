@@ -15,7 +15,7 @@ from launcher import repair, stack_file
 from launcher.console import Failure, on_terminal, say
 from launcher.explain import cause
 from launcher.progress import Progress
-from launcher.state import State
+from launcher.state import State, plain
 
 _TALKATIVE = ("up", "preview", "refresh", "destroy")
 _OF_THE_DISPLAY = ("--debug", "-d", "--diff", "--help", "-h", "--json", "-j", "--output", "--show")
@@ -61,8 +61,26 @@ class Stack:
         preview = self._pulumi(["preview", "--json"], capture=True)
         return json.loads(preview.stdout).get("steps", []) if preview.returncode == 0 else []
 
-    def up(self) -> None:
-        self._explained(["up", "--yes", "--skip-preview"])
+    def planned(self) -> dict[str, dict[str, Any]]:
+        """By URN, the inputs that an update would give to what it makes or has made, secrets readable."""
+        file = os.memfd_create("plan")  # in memory alone, and gone with this process
+        try:
+            path = f"/proc/{os.getpid()}/fd/{file}"
+            self._checked(["preview", "--save-plan", path, "--show-secrets"], PULUMI_EXPERIMENTAL="true")
+            plans = json.loads(Path(path).read_bytes())["resourcePlans"]
+        finally:
+            os.close(file)
+        before = {resource["urn"]: resource.get("inputs") or {} for resource in self.state(secrets=True).resources}
+        changes = {urn: (plan.get("goal") or {}).get("inputDiff") or {} for urn, plan in plans.items()}
+        return {
+            urn: plain({**before.get(urn, {}), **(diff.get("adds") or {}), **(diff.get("updates") or {})})
+            for urn, diff in changes.items()
+        }
+
+    def up(self, part: str | None = None) -> None:
+        """All of it, or what one of the program's components is made of."""
+        target = ["--target", f"urn:pulumi:{self.name}::**mlflow-platform:index:{part}$**"] if part else []
+        self._explained(["up", "--yes", "--skip-preview", *target])
 
     def destroy(self) -> None:
         self._explained(["destroy", "--yes", "--skip-preview"])
@@ -99,8 +117,11 @@ class Stack:
         finally:
             events.unlink(missing_ok=True)
 
-    def _checked(self, arguments: Sequence[str], *, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        finished = self._pulumi(arguments, capture=True, stdin=stdin)
+    def _checked(
+        self, arguments: Sequence[str], *, stdin: str | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`more` is environment."""
+        finished = self._pulumi(arguments, capture=True, stdin=stdin, more=more)
         if finished.returncode:
             raise Failure(f"pulumi {' '.join(arguments[:2])} failed: {finished.stderr.strip()}")
         return finished
@@ -111,11 +132,12 @@ class Stack:
         *,
         capture: bool = False,
         stdin: str | None = None,
+        more: Mapping[str, str] | None = None,
         debug: bool = False,
         follow: Callable[[Iterable[str]], None] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Runs pulumi on the terminal, with its output kept, or with each line of it given to `follow`."""
-        environment = {**os.environ, **self.environment, "PULUMI_STACK": self.name}
+        environment = {**os.environ, **self.environment, "PULUMI_STACK": self.name, **(more or {})}
         if debug:
             environment["PULUMI_DEBUG_COMMANDS"] = "true"  # or it does not know --event-log
         if follow:

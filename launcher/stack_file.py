@@ -27,5 +27,10 @@ def unchanged(file: Path) -> Iterator[None]:
                 file.unlink()
 
 
+def without_salt(text: str) -> str:
+    """As everybody has it: the salt belongs to a passphrase, and each checkout may have another."""
+    return _SALT.sub("", text)
+
+
 def _meaning(text: str) -> str:
     return re.sub(r"[\s'\"{}]", "", _SALT.sub("", text))

@@ -62,6 +62,11 @@ class State:
         return [made for resource in self.resources if (made := _made(resource))]
 
     @property
+    def runs(self) -> bool:
+        """Whether it has containers, and so more than the data that `destroy` left."""
+        return any(made.kind == "container" for made in self.made)
+
+    @property
     def begun(self) -> set[tuple[str, str]]:
         """Kind and name of what was being made when Pulumi was killed; Docker may have it."""
         pending = self.deployment.get("pending_operations") or []

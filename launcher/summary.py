@@ -23,7 +23,9 @@ def of(stack: str, outputs: Mapping[str, Any], unknown_names: Sequence[str] = ()
         lines.append(f"  {'Users':<15}{', '.join(sorted(users))}")
         lines.append(f"  {'Passwords':<15}./platform outputs{option} --show-secrets")
     if "backup_key" in outputs:
-        lines.append(f"  {'Backup key':<15}./platform outputs{option} backup_key --show-secrets; keep it somewhere else")
+        lines.append(
+            f"  {'Backup key':<15}./platform outputs{option} backup_key --show-secrets; keep it somewhere else"
+        )
     if "backup_public_key" in outputs:
         lines.append(f"  {'':<15}./platform outputs{option} backup_public_key is for the place's authorized_keys")
     lines.append(f"  {'Health':<15}./platform status{option}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from components.images import BASE, PACKAGES_OF, PINS
+from components.images import BASE, PINS
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +35,7 @@ def local_image() -> Callable[[str], str]:
     def build(name: str) -> str:
         pin = PINS[name]
         tag = f"mlflow-platform/{name}:{pin.tag}"
-        arguments = {"BASE": BASE["local"], "PACKAGES_OF": PACKAGES_OF}
+        arguments = pin.arguments(BASE["local"])
         client.images.build(path=str(ROOT / pin.context), tag=tag, buildargs=arguments, rm=True)
         return tag
 

@@ -4,7 +4,6 @@ import json
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from docker.models.containers import Container
 
@@ -15,7 +14,6 @@ from side_by_side.stage import BenchError, Stage, wait_for
 from tests.authority import authority, leaf
 from tests.unit.graph import DEV, PROJECT, declare
 
-ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "bench.test"
 S3, MLFLOW = f"s3.{DOMAIN}", f"mlflow.{DOMAIN}"
 _KEY_ID = "bench"
@@ -84,7 +82,7 @@ class Gateways:
 
     def __init__(self, stage: Stage):
         self._stage = stage
-        self._image = stage.build(ROOT / PINS["nginx"].context, "mlflow-platform/bench-nginx", BASE["local"])
+        self._image = stage.build(PINS["nginx"], "mlflow-platform/bench-nginx", BASE["local"])
         self.image = self._image
         made = authority("authority of a benchmark")
         pair = leaf(made, [S3, MLFLOW])

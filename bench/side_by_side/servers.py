@@ -67,7 +67,7 @@ class Servers:
         self._stage = stage
         base = BASE["local"]
         images = {
-            name: stage.build(ROOT / PINS[name].context, f"mlflow-platform/bench-{name}", base)
+            name: stage.build(PINS[name], f"mlflow-platform/bench-{name}", base)
             for name in ("postgres", "minio", "mlflow")
         }
         self.image = images["mlflow"]

@@ -15,8 +15,9 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
 
-from components.images import PACKAGES_OF
+from components.images import Pin
 
+ROOT = Path(__file__).resolve().parents[2]
 LABEL = "mlflow-platform.bench"
 
 
@@ -61,12 +62,12 @@ class Stage:
         if free < gigabytes:
             raise BenchError(f"{folder} has {free:.0f} GB free, and the benchmark needs {gigabytes:.0f} GB.")
 
-    def build(self, context: Path, tag: str, base: str) -> str:
+    def build(self, pin: Pin, tag: str, base: str) -> str:
         """Builds an image from its files as they are now; Docker's layers make that quick."""
         if not self._docker.images.list(base):
             raise BenchError(f'There is no image {base} yet: `eval "$(./platform env)"` makes it.')
-        arguments = {"BASE": base, "PACKAGES_OF": PACKAGES_OF}  # as the platform builds it: the same layers
-        self._docker.images.build(path=str(context), tag=tag, buildargs=arguments, rm=True, forcerm=True)
+        arguments = pin.arguments(base)  # as the platform builds it: the same layers
+        self._docker.images.build(path=str(ROOT / pin.context), tag=tag, buildargs=arguments, rm=True, forcerm=True)
         return tag
 
     def add(self, image: str, tag: str, *packages: str) -> str:

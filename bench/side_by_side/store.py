@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import minio
@@ -13,7 +12,6 @@ from components.images import BASE, PINS
 from side_by_side.servers import BUCKET, SECRET, STATIC_KEY, http
 from side_by_side.stage import Stage, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 _FIRST = 10  # address of the first node
 _LIFE = timedelta(hours=12)  # of a link
@@ -28,7 +26,7 @@ class Store:
 
     @classmethod
     def started(cls, stage: Stage, nodes: int, drives: int) -> "Store":
-        image = stage.build(ROOT / PINS["minio"].context, "mlflow-platform/bench-minio", BASE["local"])
+        image = stage.build(PINS["minio"], "mlflow-platform/bench-minio", BASE["local"])
         paths = "/data1" if drives == 1 else f"/data{{1...{drives}}}"
         command = ["server", paths if nodes == 1 else f"http://minio-{{1...{nodes}}}:9000{paths}", "--address", ":9000"]
         containers = [

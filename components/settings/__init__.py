@@ -3,6 +3,7 @@
 from components.settings.backup import S3, Backup, HostFolder, OwnVolume, Place, Sftp
 from components.settings.lifetimes import Lifetimes
 from components.settings.reading import SettingsError, load, parse
+from components.settings.retention import Retention
 from components.settings.sites import Site, Sites
 from components.settings.teams import BucketAccess
 from components.settings.tls import Acme, ByTheGateway, Files, Proxy, SelfSigned
@@ -24,6 +25,7 @@ __all__ = [
     "Place",
     "Prefix",
     "Proxy",
+    "Retention",
     "SelfSigned",
     "Settings",
     "SettingsError",

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from components.settings.backup import S3, Backup, HostFolder, Keep, Nowhere, OwnVolume, Sftp
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import Ports
+from components.settings.retention import Retention
 from components.settings.sites import Domains
 from components.settings.teams import BucketAccess, ServiceClient, Team
 from components.settings.tls import Acme, Files, NoTls, Proxy, SelfSigned
@@ -121,6 +122,7 @@ _NODES: dict[str, type[Strict]] = {
     "domains": Domains,
     "storage": Storage,
     "tracking": Tracking,
+    "retention": Retention,
     "lifetimes": Lifetimes,
     "service_clients": ServiceClient,
     "backup": Backup,

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from components.settings.backup import Backup, OwnVolume
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import BY_SITE, SHARED, Ports
+from components.settings.retention import Retention
 from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_private
 from components.settings.teams import ServiceClient, Team
 from components.settings.tls import Acme, NoTls, Proxy, Tls
@@ -64,8 +65,10 @@ class Settings(Strict):
     keycloak_admin: Administration = "loopback"
     """Where Keycloak is administered: on loopback, at the port `admin_keycloak`, or where its logins are."""
     keep_data: bool = True
-    """Whether volumes, databases, realm and bucket outlive the stack; rights follow the stack file in any case."""
+    """Whether volumes, databases, realm and bucket outlive Pulumi's `destroy`, and `up` begins anew without one that
+    vanished on demand only; `./platform destroy` keeps them in any case."""
     backup: Backup = Backup()
+    retention: Retention = Retention()
     lifetimes: Lifetimes = Lifetimes()
     password_grant: bool = False
     """Whether MLflow takes user names and passwords, too, for clients that can do no better."""

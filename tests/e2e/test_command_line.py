@@ -82,7 +82,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     (root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": {**dev, **ports}}))
     checkout = Checkout(root, stack)
     yield checkout
-    checkout.platform("destroy", "--yes")
+    checkout.platform("destroy", "--yes", "--delete-data")
     assert checkout.left() == []
 
 
@@ -163,12 +163,12 @@ def test_preview_shows_a_change_and_names_a_mistake(checkout: Checkout):
 
 
 def test_destroy_asks_first_and_leaves_nothing_even_of_a_stack_that_lost_a_server(checkout: Checkout):
-    refused = checkout.platform("destroy")
+    refused = checkout.platform("destroy", "--delete-data")
     assert (refused.returncode, "--yes" in refused.stderr) == (1, True)
     assert checkout.left()
     docker.from_env().containers.get(f"mlflow-{checkout.stack}-keycloak").remove(force=True, v=True)
     docker.from_env().containers.get(f"mlflow-{checkout.stack}-minio-1").stop(timeout=20)
-    assert checkout.platform("destroy", "--yes").returncode == 0
+    assert checkout.platform("destroy", "--yes", "--delete-data").returncode == 0
     assert checkout.left() == []
     gone = checkout.platform("status")
     assert (gone.returncode, "has no containers" in gone.stderr) == (1, True)

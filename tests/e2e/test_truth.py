@@ -115,12 +115,10 @@ def test_data_that_are_to_be_kept_are_given_up_on_demand_only(has_pulumi: None, 
         assert platform.objects(platform.token("dev")) == set()
         assert set(stack.preview()) == {"same"}
 
-        destroyed = stack.platform("destroy", "--yes")
+        stack.destroy()  # Pulumi's own, which goes by the setting
 
-        assert destroyed.returncode == 0, destroyed.stderr
         kept = there(stack)
         assert sorted(kept) == [f"volume mlflow-{stack.name}-minio-1-data1", f"volume {volume}"]
-        assert volume in destroyed.stderr.splitlines()[-1]
         refused = stack.platform("up")
         assert (refused.returncode, there(stack)) == (1, kept)
         assert volume in refused.stderr.splitlines()[-1]
@@ -128,6 +126,48 @@ def test_data_that_are_to_be_kept_are_given_up_on_demand_only(has_pulumi: None, 
         assert there(stack) == {}
         again = stack.platform("up")
         assert again.returncode == 0, again.stderr
-        # The end of this block finds no volumes that were kept.
+        gone = stack.platform("destroy", "--yes", "--delete-data")
+        assert gone.returncode == 0, gone.stderr
+        assert there(stack) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_stack_that_was_taken_down_comes_back_with_its_data_and_goes_with_them_on_demand(
+    has_pulumi: None, tmp_path: Path
+):
+    with brought_up(tmp_path) as stack:
+        platform = Platform(stack, stack.outputs())
+        token = platform.token("dev")
+        named = {"name": "kept"}
+        assert platform.ask(token, "POST", "/api/2.0/mlflow/experiments/create", json=named).status_code == 200
+        platform.s3(token).put_object(Bucket="mlflow", Key="kept", Body=b"weights")
+        passwords = stack.passwords()
+        volumes = {name: since for name, since in there(stack).items() if name.startswith("volume ")}
+
+        down = stack.platform("destroy", "--yes")
+
+        assert down.returncode == 0, down.stderr
+        assert there(stack) == volumes
+        assert f"mlflow-{stack.name}-postgres" in down.stderr.splitlines()[-1]
         assert stack.platform("destroy", "--yes").returncode == 0
-        assert stack.platform("destroy", "--leftovers", "--yes").returncode == 0
+        shown = stack.platform("status")
+        assert (shown.returncode, "has no containers" in shown.stderr) == (1, True)
+
+        again = stack.platform("up")
+
+        assert again.returncode == 0, again.stderr
+        assert stack.passwords() == passwords
+        token = platform.token("dev")
+        path = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=kept"
+        found = platform.ask(token, "GET", path)
+        assert found.status_code == 200
+        assert "kept" in platform.objects(token)
+        assert set(stack.preview()) == set(stack.refresh()) == {"same"}
+
+        stack.container("keycloak").remove(force=True, v=True)
+        gone = stack.platform("destroy", "--yes", "--delete-data")
+        assert gone.returncode == 0, gone.stderr
+        assert f"mlflow-{stack.name}-postgres" in gone.stdout
+        assert there(stack) == {}
+        assert not [secret for secret in passwords.values() if secret in down.stderr + again.stderr + gone.stderr]

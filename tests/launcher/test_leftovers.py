@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from launcher import cli, leftovers
+from launcher import cli, destroying, leftovers
 from launcher.console import Failure
 from launcher.inventory import Thing
 from launcher.paths import Paths
@@ -70,7 +70,7 @@ def test_destroying_leftovers_asks_first_and_refuses_a_stack_that_has_a_state(
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     assert cli.main(["destroy", "--leftovers"]) == 1
     assert "--yes" in capsys.readouterr().err
-    monkeypatch.setattr(cli.prepare, "stack", lambda *_, **__: Stack("dev", paths.root, paths.own, {}))
+    monkeypatch.setattr(destroying.prepare, "stack", lambda *_, **__: Stack("dev", paths.root, paths.own, {}))
     monkeypatch.setattr(Stack, "make_ready", lambda self: deployed())
     assert cli.main(["destroy", "--leftovers", "--yes"]) == 1
     assert "has a state of stack dev" in capsys.readouterr().err

@@ -8,7 +8,7 @@ def kept(graph: Graph) -> set[str]:
 
 
 def test_data_outlives_the_stack_where_the_settings_say_so(cluster: Graph):
-    assert {"Volume", "Database", "Role", "Realm", "S3Bucket", "S3BucketVersioning"} <= kept(cluster)
+    assert {"Volume", "Database", "Role", "Realm", "S3Bucket", "S3BucketVersioning", "IlmPolicy"} <= kept(cluster)
     assert [volume.name for volume in cluster.of(":Volume") if not volume.kept] == []
 
 
@@ -20,4 +20,4 @@ def test_rights_never_outlive_the_stack_file_so_that_who_leaves_it_loses_them(cl
 
 def test_data_goes_with_the_dev_stack(dev: Graph):
     # The bucket goes with its volumes; MinIO would refuse to delete it while artifacts are in it.
-    assert kept(dev) == {"S3Bucket", "S3BucketVersioning"}
+    assert kept(dev) == {"S3Bucket", "S3BucketVersioning", "IlmPolicy"}

@@ -73,6 +73,11 @@ def test_a_bucket_keeps_versions_once_it_is_there(dev: Graph):
     assert dev.of(":S3Bucket")[0] in dev.before(dev.of(":S3BucketVersioning")[0])
 
 
+def test_what_changes_the_bucket_comes_in_a_row_for_two_changes_at_once_lose_one(dev: Graph):
+    (bucket,), (versioning,), (lifecycle,) = dev.of(":S3Bucket"), dev.of(":S3BucketVersioning"), dev.of(":IlmPolicy")
+    assert {bucket, versioning} <= dev.before(lifecycle)
+
+
 def test_a_policy_is_attached_once_it_and_its_user_are_there(dev: Graph):
     attachments = dev.of(":IamUserPolicyAttachment")
     assert {attachment.name for attachment in attachments} == {"minio-mlflow-server", "minio-backup"}

@@ -102,6 +102,7 @@ def test_mlflow_is_told_where_everything_is_and_who_may_do_what(dev: Graph):
         "audience": "mlflow",
         "client_id": "mlflow-client",
         "web_client_id": "mlflow",
+        "deleted_days": 30,
         "session_idle_seconds": 28800,
         "session_max_seconds": 259200,
         "sts_endpoint": "http://minio:9000",

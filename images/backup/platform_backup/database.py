@@ -203,7 +203,7 @@ class Database:
         return position(segment) + (SEGMENT if segment == newest.name else len(written))
 
     def _last_of_each(self) -> set[str]:
-        """The longest copy of each segment that is not there whole: a timeline that a restore has left ends with one."""
+        """Of each segment that is not there whole, its longest copy: a timeline that was left ends with one."""
         whole = {path.rpartition("/")[2] for path in self._shipped}
         return set({name.partition(".")[0]: name for name in sorted(self._unfinished)}.values()) - {
             name for name in self._unfinished if name.partition(".")[0] in whole

@@ -5,6 +5,7 @@ from typing import Any
 from offline.providers.base import Prop, StandIn
 from offline.providers.keycloak.api import AdminApi
 from offline.providers.keycloak.clients import Client
+from offline.providers.keycloak.events import RealmEvents
 from offline.providers.keycloak.groups import Group, GroupMemberships, UserGroups
 from offline.providers.keycloak.mappers import (
     AudienceProtocolMapper,
@@ -39,6 +40,7 @@ PROVIDER = StandIn(
     "6.14.1",
     [
         Realm(),
+        RealmEvents(),
         Client(),
         ClientScope(),
         ClientDefaultScopes(),

@@ -5,6 +5,7 @@ from typing import Any
 from ..base import Prop, ProviderError, StandIn
 from .buckets import S3Bucket, S3BucketVersioning
 from .iam import IamPolicy, IamUser, IamUserPolicyAttachment
+from .lifecycle import IlmPolicy
 
 CONFIG = {
     "minioServer": Prop(str),
@@ -33,7 +34,7 @@ def connect(config: dict[str, Any]) -> Any:
 PROVIDER = StandIn(
     "minio",
     "0.17.1",
-    [S3Bucket(), S3BucketVersioning(), IamPolicy(), IamUser(), IamUserPolicyAttachment()],
+    [S3Bucket(), S3BucketVersioning(), IlmPolicy(), IamPolicy(), IamUser(), IamUserPolicyAttachment()],
     connect=connect,
     config=CONFIG,
 )

@@ -3,10 +3,14 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from configparser import ConfigParser
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mlflow_platform.server import retention
 from mlflow_platform.server.browser.session_table import METADATA as SESSIONS
 from mlflow_platform.server.credentials.limits import METADATA as LOGIN_ATTEMPTS
 from mlflow_platform.server.identity.caller import AUTHORIZATION
@@ -23,7 +27,11 @@ from mlflow_platform.server.settings import (
 from mlflow_platform.server.within import jobs
 from mlflow_platform.server.within.permission_cache import STAMP_VARIABLE, make_stamp
 
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
 PORT = 5000
+MIGRATION_LOCK = 5_000_317  # any number, of which nobody else makes a lock
 NEEDED = ("MLFLOW_BACKEND_STORE_URI", AUTH_DATABASE_VARIABLE, WEB_CLIENT_SECRET_VARIABLE, SESSION_KEY_VARIABLE)
 
 
@@ -48,14 +56,33 @@ def migrate(backend_uri: str, auth_uri: str) -> None:
     from mlflow.store.db.utils import _safe_initialize_tables, _upgrade_db, create_sqlalchemy_engine_with_retry
 
     backend = create_sqlalchemy_engine_with_retry(backend_uri)
-    _safe_initialize_tables(backend)
-    _upgrade_db(backend)
+    with one_at_a_time(backend):
+        _safe_initialize_tables(backend)
+        _upgrade_db(backend)
     backend.dispose()
     auth = create_sqlalchemy_engine_with_retry(auth_uri)
-    migrate_auth(auth, "head")
-    LOGIN_ATTEMPTS.create_all(auth)
-    SESSIONS.create_all(auth)
+    with one_at_a_time(auth):
+        migrate_auth(auth, "head")
+        LOGIN_ATTEMPTS.create_all(auth)
+        SESSIONS.create_all(auth)
     auth.dispose()
+
+
+@contextmanager
+def one_at_a_time(engine: "Engine") -> Iterator[None]:
+    """Holds the database's lock of migrations; of servers that start side by side the first migrates, the others wait.
+
+    SQLite has none, and no second server.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+        try:
+            yield
+        finally:  # of a server that was killed PostgreSQL frees it by itself
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
 
 
 def arguments(settings: Settings, port: int = PORT) -> list[str]:
@@ -99,6 +126,7 @@ def main(secrets: Path = SECRETS, port: int = PORT) -> None:
     os.environ.update(jobs.environment(port))
     os.environ[STAMP_VARIABLE] = make_stamp()
     migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
+    retention.in_rounds()
 
     from mlflow.cli import cli
 

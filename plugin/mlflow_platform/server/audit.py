@@ -33,16 +33,13 @@ def record(
     What is left out on purpose: queries, headers, bodies. JSON escapes whatever could begin a line of its own.
     """
     address = scope.get("client")
-    event_line = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "event": event,
-        "user": user,
-        "client": client,
-        "address": address[0] if address else None,
-        "method": scope["method"],
-        "path": scope["path"],
-        **details,
-    }
+    where = {"address": address[0] if address else None, "method": scope["method"], "path": scope["path"]}
+    note(event, user=user, client=client, **where, **details)
+
+
+def note(event: str, **details: str | int | None) -> None:
+    """Writes one event, of no request."""
+    event_line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **details}
     logger.info(json.dumps({name: v[:LONGEST] if isinstance(v, str) else v for name, v in event_line.items()}))
 
 

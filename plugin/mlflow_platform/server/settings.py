@@ -66,6 +66,7 @@ class Settings(BaseModel):
     s3_region: Name
     bucket: Name
     storage_credentials_seconds: int | None = Field(default=None, ge=900, le=43200)  # None: as long as the token
+    deleted_days: int = Field(default=30, ge=1)  # then what was deleted leaves for good
     teams: dict[Name, Level]
     password_grant: bool = False
     log_level: Literal["debug", "info", "warning"] = "info"

@@ -15,6 +15,7 @@ from .world import (
     BUILT_IN_SCOPES,
     CLIENT,
     DEFAULT_SCOPES,
+    EVENTS,
     GROUP,
     GROUP_MAPPER,
     MEMBERS,
@@ -54,6 +55,7 @@ def test_a_list_is_imported_as_it_is(plugin: Plugin, world: World, token: str, i
     ("token", "replacing", "delete_first"),
     [
         (REALM, {"realm", "internalId"}, True),
+        (EVENTS, {"realmId"}, False),
         (CLIENT, {"realmId", "import"}, True),
         (SCOPE, {"realmId"}, True),
         (DEFAULT_SCOPES, {"realmId", "clientId"}, False),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ..harness import Case, Plugin, Refused, live
-from .world import REALM, World
+from .world import EVENTS, REALM, World
 
 
 def _realm(plugin: Plugin, world: World) -> Case:
@@ -43,7 +43,21 @@ def _realm(plugin: Plugin, world: World) -> Case:
     )
 
 
-LIVES = [_realm]
+def _events(plugin: Plugin, world: World) -> Case:
+    edit = plugin.client.put
+    inputs = {"realmId": world.realm, "eventsEnabled": True, "eventsListeners": ["jboss-logging"]}
+    return Case(
+        EVENTS,
+        {**inputs, "eventsExpiration": 3600, "adminEventsEnabled": True},
+        update={**inputs, "eventsExpiration": 7200, "enabledEventTypes": ["LOGOUT", "LOGIN"]},
+        replace={"realmId": f"{world.realm}-2"},
+        drift=lambda made: edit(world.realm, "events", "config", body={"eventsEnabled": False, "eventsExpiration": 0}),
+        drifted={"eventsEnabled", "eventsExpiration"},
+        importable=False,  # for it is never gone
+    )
+
+
+LIVES = [_realm, _events]
 
 
 @pytest.mark.parametrize("case", LIVES, ids=lambda case: case.__name__.strip("_"))
@@ -76,3 +90,36 @@ def test_a_protected_realm_is_not_deleted(plugin: Plugin, world: World):
     with pytest.raises(Refused, match="is protected: set terraformDeletionProtection to false"):
         plugin.delete(made)
     plugin.delete(plugin.update(made, {**inputs, "terraformDeletionProtection": False}))
+
+
+def test_a_realm_keeps_events_for_as_long_as_it_is_told_and_its_own_updates_change_nothing_of_that(
+    plugin: Plugin, world: World
+):
+    name = f"{world.realm}-events"
+    attributes = {"adminEventsExpiration": "7200"}
+    realm = plugin.create(REALM, {"realm": name, "attributes": attributes})
+    events = plugin.create(
+        EVENTS,
+        {
+            "realmId": name,
+            "eventsEnabled": True,
+            "eventsExpiration": 3600,
+            "eventsListeners": ["jboss-logging"],
+            "adminEventsEnabled": True,
+        },
+    )
+    assert events.outputs["enabledEventTypes"] is None and events.outputs["adminEventsDetailsEnabled"] is False
+
+    realm = plugin.update(realm, {"realm": name, "displayName": "Changed", "attributes": attributes})
+
+    live = plugin.client.get(name)
+    assert (live["eventsEnabled"], live["eventsExpiration"], live["adminEventsEnabled"]) == (True, 3600, True)
+    assert (live["eventsListeners"], live["attributes"]["adminEventsExpiration"]) == (["jboss-logging"], "7200")
+    assert plugin.diff(events, events.inputs, checked=True).paths == {}
+
+    plugin.delete(events)
+    live = plugin.client.get(name)
+    assert (live["eventsEnabled"], live["adminEventsEnabled"]) == (False, False)
+    with pytest.raises(Refused, match="There is no realm nowhere to keep events of"):
+        plugin.create(EVENTS, {"realmId": "nowhere", "eventsEnabled": True})
+    plugin.delete(realm)

@@ -9,6 +9,7 @@ from offline.providers.keycloak import PROVIDER
 from ..harness import Plugin
 
 REALM = "keycloak:index/realm:Realm"
+EVENTS = "keycloak:index/realmEvents:RealmEvents"
 CLIENT = "keycloak:openid/client:Client"
 SCOPE = "keycloak:openid/clientScope:ClientScope"
 DEFAULT_SCOPES = "keycloak:openid/clientDefaultScopes:ClientDefaultScopes"

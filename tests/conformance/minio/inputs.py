@@ -8,6 +8,7 @@ from ..harness import Resource
 
 BUCKET = "minio:index/s3Bucket:S3Bucket"
 VERSIONING = "minio:index/s3BucketVersioning:S3BucketVersioning"
+LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
 POLICY = "minio:index/iamPolicy:IamPolicy"
 USER = "minio:index/iamUser:IamUser"
 ATTACHMENT = "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment"

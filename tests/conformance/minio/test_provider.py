@@ -8,11 +8,11 @@ import pytest
 from offline.providers.minio import PROVIDER
 
 from ..harness import Plugin, Refused
-from .inputs import ATTACHMENT, BUCKET, POLICY, USER, VERSIONING, document
+from .inputs import ATTACHMENT, BUCKET, LIFECYCLE, POLICY, USER, VERSIONING, document
 
 
 def test_every_type_has_a_life_here():
-    assert set(PROVIDER.types) == {BUCKET, VERSIONING, POLICY, USER, ATTACHMENT}
+    assert set(PROVIDER.types) == {BUCKET, VERSIONING, LIFECYCLE, POLICY, USER, ATTACHMENT}
 
 
 def test_ids_inputs_and_outputs_are_those_of_the_official_plugin(plugin: Plugin, config: dict[str, Any]):

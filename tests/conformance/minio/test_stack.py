@@ -26,8 +26,14 @@ def test_a_stack_under_the_real_cli(pulumi_stack: Callable[..., Stack], config: 
         )
         opts = pulumi.ResourceOptions(provider=provider)
         bucket = minio.S3Bucket("data", bucket="stack-data", opts=opts)
-        minio.S3BucketVersioning(
+        versioning = minio.S3BucketVersioning(
             "data", bucket=bucket.bucket, versioning_configuration={"status": "Enabled"}, opts=opts
+        )
+        minio.IlmPolicy(
+            "data",
+            bucket=bucket.bucket,
+            rules=[{"id": "old", "noncurrent_version_expiration_days": 30, "expiration": "DeleteMarker"}],
+            opts=pulumi.ResourceOptions(provider=provider, depends_on=[versioning]),
         )
         policy = minio.IamPolicy(
             "data",
@@ -38,10 +44,10 @@ def test_a_stack_under_the_real_cli(pulumi_stack: Callable[..., Stack], config: 
         minio.IamUserPolicyAttachment("worker", user_name=user.name, policy_name=policy.name, opts=opts)
 
     stack = pulumi_stack(program)
-    assert stack.preview()["create"] == 7
-    assert stack.up()["create"] == 7
-    assert stack.up() == {"same": 7}
-    assert stack.refresh() == {"same": 7}
-    assert stack.preview() == {"same": 7}
+    assert stack.preview()["create"] == 8
+    assert stack.up()["create"] == 8
+    assert stack.up() == {"same": 8}
+    assert stack.refresh() == {"same": 8}
+    assert stack.preview() == {"same": 8}
     assert "hush-hush" not in stack.state_file()
     assert config["minioPassword"] not in stack.state_file()

@@ -66,6 +66,14 @@ def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def sweep(engine: Engine, idle_seconds: int, max_seconds: int, now: float) -> int:
+    """Removes what has ended, a part at a time; rows that another worker has its hands on are left to it."""
+    ended = or_(_TABLE.c.used_at <= now - idle_seconds, _TABLE.c.created_at <= now - max_seconds)
+    some = select(_TABLE.c.id).where(ended).limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
+    with engine.begin() as connection:
+        return connection.execute(delete(_TABLE).where(_TABLE.c.id.in_(connection.scalars(some).all()))).rowcount
+
+
 class SessionTable:
     """The sessions that are neither idle for too long nor too old. Its methods block: call them in a thread."""
 
@@ -147,11 +155,7 @@ class SessionTable:
         return self._delete(whose & (_TABLE.c.created_at < subject.issued_at + LEEWAY))
 
     def sweep(self, now: float) -> None:
-        """Removes what has ended, a part at a time; rows that another worker has its hands on are left to it."""
-        ended = or_(_TABLE.c.used_at <= now - self._idle_seconds, _TABLE.c.created_at <= now - self._max_seconds)
-        some = select(_TABLE.c.id).where(ended).limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
-        with self._engine.begin() as connection:
-            connection.execute(delete(_TABLE).where(_TABLE.c.id.in_(connection.scalars(some).all())))
+        sweep(self._engine, self._idle_seconds, self._max_seconds, now)
 
     def _renewable(self, session: Session) -> dict[str, float | bytes]:
         sealed = self._seal.close(json.dumps(asdict(session.tokens)).encode(), session.id)
