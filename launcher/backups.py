@@ -11,6 +11,7 @@ from launcher import bundle, images
 from launcher.console import Failure, duration
 from launcher.paths import Paths
 from launcher.processes import answer
+from launcher.sizes import in_words
 from launcher.stack import Stack
 from launcher.state import State
 
@@ -86,7 +87,7 @@ def _rows(known: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return f"{counts['runs']:,} runs, {counts['objects']:,} artifacts of {_size(counts['bytes'])}"
+    return f"{counts['runs']:,} runs, {counts['objects']:,} artifacts of {in_words(counts['bytes'])}"
 
 
 def _wrong(known: Mapping[str, Any], now: float) -> Iterator[str]:
@@ -107,18 +108,6 @@ def _wrong(known: Mapping[str, Any], now: float) -> Iterator[str]:
 
 def _ago(time: float | None, now: float) -> str:
     return f"{duration(max(0.0, now - time))} ago" if time else "never"
-
-
-def _size(count: float) -> str:
-    """
-    >>> _size(812), _size(2_400_000_000)
-    ('812 B', '2.4 GB')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def _needed(stack: str, state: State) -> str:

@@ -1,14 +1,22 @@
 """A checkout of its own for every test, with nothing in it and nothing of the machine's."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from launcher import console
 from launcher.inventory import Thing
 from launcher.paths import Paths
 from tests.launcher.deployment import PROJECT, FakeDocker
+
+
+@pytest.fixture(autouse=True)
+def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a process begins: what an earlier command was to be quiet about is told again."""
+    monkeypatch.setattr(console, "_quiet", threading.Event())
 
 
 @pytest.fixture

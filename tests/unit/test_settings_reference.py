@@ -14,6 +14,8 @@ from .test_settings import cases
 
 # What one key means for another, names that are taken, and addresses: the program alone knows.
 PROGRAM_ALONE = {
+    "backup-by-default-on-the-machine-of-a-domain",
+    "backup-on-the-machine-of-a-domain",
     "access-token-outlives-an-idle-session",
     "acme-without-domain",
     "bucket-is-minios-own",
