@@ -30,8 +30,8 @@ KNOWN_HOSTS = "/etc/mlflow-platform/known_hosts"
 KEY = "correct horse battery staple"
 SUPERUSER, ROOT = "superusers-password", "roots-password"
 DATA = "/var/lib/postgresql/data"
+HEALTH = ["curl", "-fs", "http://127.0.0.1:9000/minio/health/cluster"]
 VOLUME = {"kind": "volume", "name": "the backup volume"}
-_PROGRAM = ["python", "-m", "platform_backup"]
 _COUNTED = {
     "mlflow": ("experiments", "runs", "metrics", "registered_models", "model_versions", "trace_info"),
     "keycloak": ("user_entity", "keycloak_group"),
@@ -72,6 +72,7 @@ class Stage:
         self.image = functools.cache(images)
         self._containers: list[Container] = []
         self._volumes: list[Any] = []
+        self._services: list[Service] = []
         self.network = self.client.networks.create(self.name)
         try:
             self.postgres_options = postgres
@@ -141,8 +142,7 @@ class Stage:
         environment = {"MINIO_ROOT_USER": "root", "MINIO_ROOT_PASSWORD": ROOT, "MINIO_PROMETHEUS_AUTH_TYPE": "public"}
         options: dict[str, Any] = {"ports": {"9000/tcp": ("127.0.0.1", None)}, "environment": environment}
         store = self.run(alias, "minio", ["server", "/data"], volumes={self.volume(): "/data"}, **options)
-        health = ["curl", "-fs", "http://127.0.0.1:9000/minio/health/cluster"]
-        until_answers(store, health)
+        until_answers(store, HEALTH)
         return store
 
     def databases(self) -> None:
@@ -181,7 +181,19 @@ class Stage:
         return Minio(f"127.0.0.1:{port_of(store or self.minio, 9000)}", "root", ROOT, secure=False)
 
     def service(self, place: Mapping[str, Any] = VOLUME, **options: Any) -> "Service":
-        return Service(self, place, **options)
+        self.alone(None)
+        self._services.append(Service(self, place, **options))
+        return self._services[-1]
+
+    def alone(self, service: "Service | None") -> None:
+        """Only this one runs, since a server has but one backup; it finds out by itself what it missed."""
+        for other in self._services:
+            with suppress(NotFound):
+                if other is not service:
+                    other.container.stop(timeout=2)
+        if service:
+            service.container.start()  # which does nothing where it runs
+            until(lambda: service.status().get("last") and not service.failing(), 180)
 
 
 def port_of(container: Container, port: int) -> str:
@@ -191,10 +203,8 @@ def port_of(container: Container, port: int) -> str:
 
 @contextmanager
 def connected(server: Container, database: str) -> Iterator[psycopg.Connection]:
-    port = port_of(server, 5432)
-    with psycopg.connect(
-        host="127.0.0.1", port=port, user="postgres", password=SUPERUSER, dbname=database, autocommit=True
-    ) as connection:
+    at = f"host=127.0.0.1 port={port_of(server, 5432)} dbname={database} user=postgres"
+    with psycopg.connect(at, password=SUPERUSER, autocommit=True) as connection:
         yield connection
 
 
@@ -217,8 +227,8 @@ class Service:
         graph = declared()
         self.stage, self.key = stage, key
         self.settings = json.loads(graph.upload("backup", SETTINGS))
-        self.settings |= {"place": dict(place), "artifacts_every": artifacts_every}
-        self.settings |= {"database_seconds": database_seconds}
+        often = {"artifacts_every": artifacts_every, "database_seconds": database_seconds}
+        self.settings |= {"place": dict(place), **often}
         self.settings["s3"]["endpoint"] = "http://minio:9000"
         self.secrets = {**json.loads(graph.upload("backup", SECRETS)), "key": key, "place": dict(secrets or {})}
         self.files = {SETTINGS: json.dumps(self.settings), SECRETS: json.dumps(self.secrets), **(files or {})}
@@ -259,12 +269,11 @@ class Service:
 
     def asked(self, *arguments: str) -> tuple[int, str]:
         until(lambda: self.shell("test", "-S", "/run/backup/control.sock")[0] == 0)
-        return self.shell(*_PROGRAM, *arguments)
+        return self.shell("python", "-m", "platform_backup", *arguments)
 
     def asking(self, *arguments: str) -> threading.Thread:
         """The same in the background, whatever becomes of it."""
-        thread = threading.Thread(target=self.asked, args=arguments, daemon=True)
-        thread.start()
+        (thread := threading.Thread(target=self.asked, args=arguments, daemon=True)).start()
         return thread
 
     def shell(self, *command: str) -> tuple[int, str]:
@@ -285,5 +294,6 @@ class Service:
         """Whether all of the log that was there then is at the place."""
         return (self.status().get("shipped_until") or 0) > since
 
-    def log(self) -> str:
-        return self.container.logs().decode()
+    def running(self) -> bool:
+        self.container.reload()
+        return self.container.status == "running"

@@ -15,6 +15,12 @@ def stage(local_image: Callable[[str], str]) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def service(stage: Stage) -> Service:
-    """It ships each second; rounds of artifacts are asked for."""
+def shared(stage: Stage) -> Service:
     return stage.service()
+
+
+@pytest.fixture(scope="module")
+def service(stage: Stage, shared: Service) -> Service:
+    """It ships each second; rounds of artifacts are asked for."""
+    stage.alone(shared)
+    return shared

@@ -42,6 +42,7 @@ _CAUSES = {
     "no such host": "its name is not known",
     "i/o timeout": "it does not answer",
     "bad password": "what is there is damaged, or was made with another key",
+    "unexpected EOF": "what is there is damaged",
     "directory not found": _NOTHING,
     "object not found": _NOTHING,
 }
@@ -163,7 +164,7 @@ class Place:
                 yield chunk
             said = fetching.stderr.read()
         if fetching.returncode:
-            raise self._error(said.decode(errors="replace"))
+            raise PlaceError(f"{self.name}: {path}: {_reason(said.decode(errors='replace'))}")
 
     def files(self, path: str) -> list[Stored]:
         """All below a folder; none where there is no such folder."""

@@ -6,11 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from platform_backup.config import RUN, SPOOL
-from platform_backup.database import SERVER, SLOT, Database, DatabaseError, barman, environment, position
+from platform_backup.database import SEGMENT, SERVER, SLOT, Database, DatabaseError, barman, environment, position
 
 _STATE = """
     SELECT pg_walfile_name(pg_current_wal_flush_lsn()) AS segment, pg_current_wal_flush_lsn() - '0/0' AS written,
-        (SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s) AS slot
+        wal_status AS slot, restart_lsn - '0/0' AS kept
+    FROM (SELECT 1) AS always LEFT JOIN pg_replication_slots ON slot_name = %s
 """
 _LET_GO = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active"
 _DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
@@ -46,8 +47,11 @@ class Receiver:
             return "PostgreSQL keeps nothing for the backup any more"
         if state["slot"] == "lost":
             return "PostgreSQL could keep no more for a backup that did not fetch it"
-        if newest[:8] != state["segment"][:8] or position(newest.partition(".")[0]) > state["written"]:
+        begin = position(newest.partition(".")[0])
+        if newest[:8] != state["segment"][:8] or begin > state["written"]:
             return "PostgreSQL was restored"
+        if state["kept"] is not None and state["kept"] > begin + SEGMENT:
+            return "what PostgreSQL keeps is not what was received last"
         return None
 
     def _begin_anew(self, why: str) -> None:

@@ -64,7 +64,7 @@ def _read(place: Place, path: str, sha256: str, tell: Callable[[str], None]) -> 
         for chunk in place.stream_out(path):
             digest.update(chunk)
     except PlaceError as error:
-        yield f"{path} cannot be read: {error}"
+        yield str(error)
         return
     if digest.hexdigest() != sha256:
         yield f"{path} is not what was written there"
@@ -79,10 +79,23 @@ def _read_all(place: Place, path: str, tell: Callable[[str], None]) -> Iterator[
         return
     try:
         read = place.rclone("md5sum", "--download", f"place:{path}").splitlines()
+        if any(line.lstrip().startswith("ERROR") for line in read):
+            raise PlaceError(f"{place.name}: not all of it")
     except PlaceError as error:
-        yield f"something below {path} cannot be read: {error}"
+        damaged = [file.path for file in there if not _is_whole(place, f"{path}/{file.path}")]
+        yield (
+            f"{len(damaged)} files below {path} are damaged, first {damaged[0]}"
+            if damaged
+            else f"something below {path} cannot be read: {error}"
+        )
         return
-    if bad := [line.split(None, 1)[-1] for line in read if line.startswith("ERROR")]:
-        yield f"{len(bad)} files below {path} are damaged, first {bad[0]}"
-    else:
-        tell(f"read: {len(read):,} files below {path}")
+    tell(f"read: {len(read):,} files below {path}")
+
+
+def _is_whole(place: Place, path: str) -> bool:
+    try:
+        for _ in place.stream_out(path):
+            pass
+    except PlaceError:
+        return False
+    return True
