@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
 
 import urllib3
 from minio import Minio
@@ -62,7 +61,7 @@ class Changes:
 
     def _take(self, record: dict[str, Any]) -> None:
         found = record["s3"]["object"]
-        key = unquote_plus(found["key"])
+        key = found["key"]  # as it is: whom MinIO calls itself, it spares the escapes of its other events
         with self._lock:
             if ":ObjectRemoved:" in record["eventName"]:
                 self._written.pop(key, None)
