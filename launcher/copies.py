@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from launcher import backups, bundle, exchange, images, places, prepare
+from launcher import backups, bundle, exchange, images, one_run, places, prepare
 from launcher.console import Failure, done, only_work, say, step, table
 from launcher.exchange import Target, same_containers
 from launcher.paths import Paths
@@ -40,7 +40,7 @@ def add_commands(add: Add) -> None:
         "--at", type=moment, metavar="TIME", help="as of then (2026-05-01 14:03:20, UTC); else the last"
     )
     restoring.add_argument("--into", metavar="STACK", help="another stack, for a look beside the running one")
-    restoring.add_argument("--only", choices=_PARTS, help="one part of it")
+    restoring.add_argument("--only", type=_part, metavar="PART", help=f"{', '.join(_PARTS)}, or the ID of a run")
     restoring.add_argument("--undo", action="store_true", help="put back what was there before an unfinished restore")
     restoring.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -56,6 +56,12 @@ def moment(text: str) -> float:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write it like 2026-05-01 14:03:20") from None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _part(text: str) -> str:
+    if text not in _PARTS and not one_run.ID.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_PARTS)}, and no ID of a run (32 of 0-9a-f)")
+    return text
 
 
 def backup(paths: Paths, options: argparse.Namespace) -> int:
@@ -100,6 +106,10 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
     say(f" ✓ {source.settings['place']['name']}: stack {found.place['stack']}, backup of {found.when}")
     if options.only == "artifacts":
         exchange.bring_artifacts(restoring, stack.state(secrets=True))
+        return 0
+    if options.only and options.only not in _PARTS:
+        state = stack.state(secrets=True)
+        one_run.bring(Target.of(paths, stack, state), restoring, found, state, options.only)
         return 0
     kept = restoring.bundle()
     if stack.name == kept.stack:

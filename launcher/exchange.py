@@ -124,10 +124,10 @@ def _hold_backups(target: Target, image: str) -> None:
     inventory.do("hold backups", [*mark, "--entrypoint=touch", image, "/spool/hold"])
 
 
-def bring_artifacts(restoring: Restore, state: State) -> None:
+def bring_artifacts(restoring: Restore, state: State, below: str = "") -> None:
     outputs = state.outputs
     minio = {"url": "http://minio:9000", "region": outputs["s3_region"]}
-    restoring.artifacts(str(state.prefix), minio, outputs["minio_root"], outputs["artifact_bucket"])
+    restoring.artifacts(str(state.prefix), minio, outputs["minio_root"], outputs["artifact_bucket"], below)
 
 
 def _made(target: Target) -> State:

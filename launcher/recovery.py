@@ -8,7 +8,8 @@ and comes last.
 import json
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from launcher import inventory
@@ -58,45 +59,54 @@ class Recovery:
     backup: str
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """Of the container with the recovered server."""
         return f"{self.prefix}-restore-postgres"
 
     def recover(self) -> dict[str, int]:
-        """Replays the log on what is coming, by a server that nobody reaches; how much it then has of everything."""
+        """Replays the log on what is coming; how much it then has of everything."""
+        mount = [f"--volume={self.volume}:{DATA}", "--user=0:0", "--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"]
+        with self.running() as folder:
+            command = ["docker", "run", "--rm", "--network=none", *self.labels, *mount, self.backup, "count", folder]
+            counted = subprocess.run(command, capture_output=True, text=True, check=False)
+        if counted.returncode:
+            raise Failure(f"the restored records cannot be read: {counted.stderr.strip().removeprefix('error: ')}")
+        return json.loads(counted.stdout)
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """A server on what is coming, that nobody reaches but by the socket in this folder of its volume."""
         self.clear()
         folder = f"{DATA}/{COMING}"
         quiet = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "restart_after_crash=off"]
-        options = ["--name", self._name, "--network=none", *self.labels, f"--volume={self.volume}:{DATA}"]
+        options = ["--name", self.name, "--network=none", *self.labels, f"--volume={self.volume}:{DATA}"]
         rights = [f"--cap-add={right}" for right in ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")]
         options += ["--cap-drop=ALL", *rights, "--security-opt=no-new-privileges", f"--env=PGDATA={folder}"]
         start = ["run", "--detach", *options, self.server, "postgres", *quiet]
-        with step("replay the log"):
-            inventory.do("start a server for the restore", start)
-            why = self._until_recovered(folder)
-            if why and _NOTHING_LATER in why:  # so all that there is belongs to the restore
-                self.clear()
-                untimed = f"sed -i /recovery_target_time/d /data/{COMING}/postgresql.auto.conf"
-                self._on_volume("recover to the end of the log", untimed)
+        try:
+            with step("replay the log"):
                 inventory.do("start a server for the restore", start)
                 why = self._until_recovered(folder)
-            if why:
-                raise Failure(f"the restored records do not come up: {why}")
-        mount = [f"--volume={self.volume}:{DATA}", "--user=0:0", "--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"]
-        command = ["docker", "run", "--rm", "--network=none", *self.labels, *mount, self.backup, "count", folder]
-        counted = subprocess.run(command, capture_output=True, text=True, check=False)
-        if counted.returncode:
-            raise Failure(f"the restored records cannot be read: {counted.stderr.strip().removeprefix('error: ')}")
-        inventory.do("stop the restore's server", ["stop", "--time=120", self._name])
-        self.clear()
-        return json.loads(counted.stdout)
+                if why and _NOTHING_LATER in why:  # so all that there is belongs to the restore
+                    self.clear()
+                    untimed = f"sed -i /recovery_target_time/d /data/{COMING}/postgresql.auto.conf"
+                    self._on_volume("recover to the end of the log", untimed)
+                    inventory.do("start a server for the restore", start)
+                    why = self._until_recovered(folder)
+                if why:
+                    raise Failure(f"the restored records do not come up: {why}")
+            yield folder
+            inventory.do("stop the restore's server", ["stop", "--time=120", self.name])
+        finally:
+            self.clear()
 
     def _until_recovered(self, folder: str) -> str | None:
         """Why it did not, in PostgreSQL's words."""
         deadline = time.monotonic() + _RECOVERED_WITHIN
         asked = ["psql", f"--host={folder}", "--username=postgres", "-Atc", "SELECT pg_is_in_recovery()"]
-        while answer(["docker", "exec", self._name, *asked]) != "f":
-            if answer(["docker", "inspect", "--format={{.State.Running}}", self._name]) != "true":
-                logs = ["docker", "logs", "--tail=20", self._name]
+        while answer(["docker", "exec", self.name, *asked]) != "f":
+            if answer(["docker", "inspect", "--format={{.State.Running}}", self.name]) != "true":
+                logs = ["docker", "logs", "--tail=20", self.name]
                 said = subprocess.run(logs, capture_output=True, text=True, check=False).stderr
                 fatal = [line for line in said.splitlines() if "FATAL" in line or "PANIC" in line]
                 return fatal[-1].partition("FATAL:")[2].strip() if fatal else "it ended without a reason"
@@ -107,8 +117,8 @@ class Recovery:
 
     def clear(self) -> None:
         """What an interrupted restore may have left running."""
-        if answer(["docker", "inspect", "--format={{.Id}}", self._name]):
-            inventory.do("remove the restore's server", ["rm", "--force", "--volumes", self._name])
+        if answer(["docker", "inspect", "--format={{.Id}}", self.name]):
+            inventory.do("remove the restore's server", ["rm", "--force", "--volumes", self.name])
 
     def swap(self) -> None:
         """The restored records for those of before, which stay beside them; no server may run on the volume."""

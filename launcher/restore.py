@@ -46,12 +46,15 @@ class Restore:
 
     def records(self, recovery: Recovery, found: Found) -> None:
         """Brings the records beside those of now, and shows that they are whole."""
+        self.fetch(recovery)
+        counted = recovery.recover()
+        print(table(side_by_side({k: v for k, v in found.backup["counts"].items() if k in counted}, counted)))
+
+    def fetch(self, recovery: Recovery) -> None:
         recovery.clear()
         with step("fetch the records"):
             mount = [f"--volume={recovery.volume}:{DATA}", f"--volume={_SCRATCH}"]
             self._asked(["get-database", f"{DATA}/{COMING}"], self._source.asking(), [*mount, *recovery.labels])
-        counted = recovery.recover()
-        print(table(side_by_side({k: v for k, v in found.backup["counts"].items() if k in counted}, counted)))
 
     def artifacts(
         self, network: str, endpoint: Mapping[str, str], root: Mapping[str, str], bucket: str, below: str = ""

@@ -191,3 +191,45 @@ def test_a_wrong_key_an_empty_place_and_a_time_before_the_first_backup_are_said_
     assert "is no place" in refused("--from", "ftp://somewhere", "--key-file", str(key))
     assert {container.id for container in backed_up.stack.all_containers()} == before
     shutil.rmtree(empty)
+
+
+def test_one_run_that_is_gone_for_good_comes_back_and_nothing_else_changes(backed_up: Platform):
+    stack = backed_up.stack
+    log(backed_up, "gone", "stays")
+    assert stack.platform("backup", "now").returncode == 0
+    token = backed_up.token("dev")
+    before = runs(backed_up)
+    run = run_named(backed_up, "gone")
+    refused = stack.platform("restore", "--only", run, "--yes")
+    assert f"Run {run} is there: it is not deleted." in refused.stderr
+    delete_for_good(backed_up, run)
+    log(backed_up, "later")
+    assert runs(backed_up) == before - {"gone"} | {"later"}
+
+    done = stack.platform("restore", "--only", run, "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert runs(backed_up) == before | {"later"}
+    assert "gone" in artifacts(backed_up)
+    history = backed_up.ask(token, "GET", f"/api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key=loss").json()
+    assert [metric["value"] for metric in history["metrics"]] == [1]
+    assert "has no run " in stack.platform("restore", "--only", "0" * 32, "--yes").stderr
+    assert stack.platform("status").returncode == 0
+
+
+def run_named(platform: Platform, name: str) -> str:
+    body = {"experiment_ids": ["0"], "filter": f"attributes.run_name = '{name}'"}
+    (found,) = platform.ask(platform.token("dev"), "POST", "/api/2.0/mlflow/runs/search", json=body).json()["runs"]
+    return found["info"]["run_id"]
+
+
+def delete_for_good(platform: Platform, run: str) -> None:
+    """Its rows and its artifacts, as it is done when its days are over."""
+    for table in ("metrics", "latest_metrics", "tags", "runs"):
+        sql = f"DELETE FROM {table} WHERE run_uuid = '{run}'"
+        asked = platform.stack.container("postgres").exec_run(["psql", "-U", "postgres", "-d", "mlflow", "-c", sql])
+        assert asked.exit_code == 0, asked.output
+    s3 = platform.s3(platform.token("dev"))
+    for key in platform.objects(platform.token("dev")):
+        if run in key:
+            s3.delete_object(Bucket=platform.outputs["artifact_bucket"], Key=key)
