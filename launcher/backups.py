@@ -100,6 +100,8 @@ def _wrong(known: Mapping[str, Any], now: float) -> Iterator[str]:
     last = (known.get("last") or {}).get("time")
     if now - (last or began) > max(_STALE, _LATE * limits["artifacts_every"]):
         yield f"the last backup is of {_ago(last, now)}"
+    if last and not known.get("stack"):
+        yield "it has no state of Pulumi's yet: ./platform backup now brings it"
     if known.get("base") and now - known["base"] > 2 * _DAY:
         yield f"the last base backup is of {_ago(known['base'], now)}"
     if known.get("verified") and now - known["verified"] > 2 * _DAY:

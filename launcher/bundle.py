@@ -3,6 +3,7 @@
 A backup carries it as one archive. It is never on this machine's disk outside of `.platform/`, where the state is too.
 """
 
+import gzip
 import io
 import json
 import tarfile
@@ -56,7 +57,7 @@ def packed(bundle: Bundle) -> bytes:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o600
             tar.addfile(member, io.BytesIO(content))
-    return archive.getvalue()
+    return gzip.compress(archive.getvalue(), mtime=0)
 
 
 def unpacked(archive: bytes) -> Bundle:

@@ -24,6 +24,7 @@ WELL: dict[str, Any] = {
     "behind_bytes": 0,
     "last": {"time": NOW - 200, "counts": {"runs": 1234, "objects": 5, "bytes": 2_400_000}},
     "base": NOW - 3600,
+    "stack": "20270115T070000.000Z-abc",
     "verified": NOW - 3600,
     "verified_deep": None,
 }
@@ -48,6 +49,7 @@ def test_what_is_well_says_so_with_its_ages():
         ({"shipped_until": None}, "the log was shipped whole never"),
         ({"last": {**WELL["last"], "time": NOW - 1000}}, "the last backup is of 16 min 40 s ago"),
         ({"last": None}, "the last backup is of never"),
+        ({"stack": ""}, "it has no state of Pulumi's yet: ./platform backup now brings it"),
         ({"base": NOW - 3 * 86400}, "the last base backup is of"),
         ({"verified": NOW - 3 * 86400}, "the last verification was"),
     ],

@@ -72,7 +72,7 @@ def _status(_: argparse.Namespace) -> int:
 
 
 def _keep_stack(_: argparse.Namespace) -> int:
-    draft = STACK.with_suffix(".new")
+    draft = STACK.with_suffix(".new")  # in memory: it has every password in it
     draft.touch(mode=0o600)
     draft.write_bytes(sys.stdin.buffer.read())
     draft.rename(STACK)
@@ -86,8 +86,8 @@ def _release(_: argparse.Namespace) -> int:
 
 def _list(_: argparse.Namespace) -> int:
     place = Place(config.uploaded())
-    for id in manifests.every(place):
-        print(json.dumps(asdict(manifests.read(place, id))))
+    for manifest in manifests.all_of(place):
+        print(json.dumps(asdict(manifest)))
     return 0
 
 

@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from psycopg import sql
 
+from platform_backup.config import SPOOL
 from platform_backup.database import Connect
 from platform_backup.place import Place
 
@@ -84,6 +86,12 @@ def every(place: Place) -> list[str]:
 def read(place: Place, id: str) -> Manifest:
     found: dict[str, Any] = json.loads(place.read(f"{_FOLDER}/{id}.json"))
     return Manifest(**found)
+
+
+def all_of(place: Place, folder: Path = SPOOL / "manifests") -> list[Manifest]:
+    """Every one, oldest first; read from copies in the spool, which are fetched once."""
+    place.sync(f"place:{_FOLDER}", str(folder))
+    return [Manifest(**json.loads(file.read_text())) for file in sorted(folder.glob("*.json"))]
 
 
 def forget(place: Place, ids: list[str]) -> None:

@@ -121,10 +121,14 @@ def objects(place: Place, manifest: Manifest, at: float | None, bucket: str, tel
 
 
 def stack(place: Place, manifest: Manifest) -> bytes:
-    """The bundle with Pulumi's state, looked through."""
-    if not manifest.stack:
-        raise PlaceError(f"the backup of {manifest.when} was made without the stack's state")
-    content = place.read(f"stack/{manifest.stack}.tar.gz")
-    if hashlib.sha256(content).hexdigest() != manifest.stack_sha256:
-        raise PlaceError(f"the stack's state of {manifest.when} is damaged")
+    """The bundle with Pulumi's state, looked through; a stack's very first backups are older than its first one."""
+    later = [id for id in manifests.every(place) if id > manifest.id]
+    found = manifest
+    while not found.stack:
+        if not later:
+            raise PlaceError(f"the backup of {manifest.when} was made without the stack's state")
+        found = manifests.read(place, later.pop(0))
+    content = place.read(f"stack/{found.stack}.tar.gz")
+    if hashlib.sha256(content).hexdigest() != found.stack_sha256:
+        raise PlaceError(f"the stack's state of {found.when} is damaged")
     return content

@@ -41,35 +41,33 @@ def newest_base(place: Place, folder: str) -> Base | None:
     return next(reversed(bases(place, folder)), None)
 
 
-def stack_with(place: Place, digest: str) -> str | None:
-    """The bundle with this content, where it is there already."""
-    names = (file.path.removesuffix(".tar.gz") for file in place.files("stack"))
-    return next((name for name in names if name.endswith(digest[:16])), None)
-
-
 def apply(place: Place, folder: str, keep: Mapping[str, int], now: float) -> None:
     """Removes what `keep` no longer covers, manifests first: none ever names what is gone."""
     known = bases(place, folder)
     stay = kept([base.at for base in known], keep, now)
     going = [base for base in known if base.at not in stay]
     window = now - keep["days"] * _DAY
-    _forget_manifests(place, {base.id for base in going}, {base.id for base in known if base.at < window}, window)
+    _forget_manifests(place, {base.id for base in going}, window)
     place.delete(f"{folder}/base", [f"{base.id}{end}" for base in going for end in (".json", ".tar.zst")])
     _forget_log(place, folder, [base for base in known if base not in going], window)
     _forget_objects(place, horizon(keep, now))
 
 
-def _forget_manifests(place: Place, gone: set[str], alone: set[str], window: float) -> None:
-    """Those of bases that go; before the window, where there is no log any more, all but the first of each base."""
-    outdated = [id for id in manifests.every(place) if manifests.time_of(id) < window]
+def _forget_manifests(place: Place, gone: set[str], window: float) -> None:
+    """Those of bases that go; before the window, where there is no log any more, all but the first of each base.
+
+    With them the stack's states that no other names, but for the newest.
+    """
+    stay, going = [], []
     seen: set[str] = set()
-    going = []
-    for id in outdated if gone or alone else ():
-        base = manifests.read(place, id).base
-        if base in gone or base in seen:
-            going.append(id)
-        seen.add(base)
-    manifests.forget(place, going)
+    for manifest in manifests.all_of(place):
+        outdated = manifests.time_of(manifest.id) < window
+        (going if manifest.base in gone or (outdated and manifest.base in seen) else stay).append(manifest)
+        seen.add(manifest.base)
+    manifests.forget(place, [manifest.id for manifest in going])
+    states = sorted(file.path for file in place.files("stack"))
+    named = {f"{manifest.stack}.tar.gz" for manifest in stay}
+    place.delete("stack", [path for path in states[:-1] if path not in named])
 
 
 def _forget_log(place: Place, folder: str, known: list[Base], window: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from platform_backup import manifest as manifests
 from platform_backup import retention, verify
 from platform_backup.bases import BaseBackups
-from platform_backup.config import SPOOL, Config
+from platform_backup.config import RUN, SPOOL, Config
 from platform_backup.database import Base, Database, DatabaseError, system_folder
 from platform_backup.manifest import Manifest
 from platform_backup.objects import Changes, Objects
@@ -20,7 +20,7 @@ from platform_backup.status import Status, say
 _DAY = 86400.0
 _AGAIN = 5.0  # seconds until what broke off is tried again
 _PLACE = SPOOL / "place.json"  # the last one that was opened
-STACK = SPOOL / "stack.tar.gz"
+STACK = RUN / "stack.tar.gz"
 """Pulumi's state, its passphrase and the stack file, as the launcher brought them last."""
 
 HOLD = SPOOL / "hold"
@@ -47,6 +47,7 @@ class Service:
         self._opening = threading.Lock()
         self._due = threading.Event()  # sooner than in the next round
         self._awaited: str | None = None  # the gap for which it was
+        self._stack: tuple[str, str] | None = None  # name and SHA-256 of its state at the place
         self._folder: str | None = None
         self._base: Base | None = None
 
@@ -123,7 +124,8 @@ class Service:
         while True:
             due = time.monotonic() + every
             self._status.attempt("backup", lambda: self.backup(say, whole=self._a_day_since("compared")))
-            self._status.attempt("cleaning up", self._clean_up)
+            if self._a_day_since("cleaned"):
+                self._status.attempt("cleaning up", self._clean_up)
             if self._status.get("verified") is None or self._a_day_since("verified"):
                 self._status.attempt("verification", lambda: self.verify(say, deep=False))
             time.sleep(_AGAIN)
@@ -194,24 +196,26 @@ class Service:
             time.sleep(0.5)
 
     def _send_stack(self) -> tuple[str, str]:
-        """Once for each that the launcher brought."""
-        if not STACK.exists():
-            return "", ""
-        content = STACK.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        known = self._status.get("stack")
-        if known and known[1] == digest:
-            return known[0], known[1]
-        sent = retention.stack_with(self._place, digest)
-        if sent is None:
-            sent = f"{manifests.stamp(time.time())}-{digest[:16]}"
-            self._place.write(f"stack/{sent}.tar.gz", content)
-        self._status.set(stack=[sent, digest])
-        return sent, digest
+        """What the launcher brought since, else what the last backup had."""
+        if self._stack is None:
+            ids = manifests.every(self._place)
+            last = manifests.read(self._place, ids[-1]) if ids else None
+            self._stack = (last.stack, last.stack_sha256) if last else ("", "")
+        if STACK.exists():
+            content = STACK.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            if digest != self._stack[1]:
+                name = f"{manifests.stamp(time.time())}-{digest[:16]}"
+                self._place.write(f"stack/{name}.tar.gz", content)
+                self._stack = name, digest
+            STACK.unlink()
+        self._status.set(stack=self._stack[0])
+        return self._stack
 
     def _clean_up(self) -> None:
         with self._turn:
             retention.apply(self._place, self._opened(), self._config.settings["keep"], time.time())
+        self._status.set(cleaned=time.time())
 
     def verify(self, tell: Tell, *, deep: bool) -> None:
         with self._turn:
