@@ -151,8 +151,7 @@ def _known_hosts(place: Sftp) -> str:
 def _secrets(place: Place, identity: tls.PrivateKey | None) -> dict[str, Input[str]]:
     """Options of rclone's."""
     if identity:
-        # One line, as rclone reads it.
-        return {"key_pem": identity.private_key_openssh.apply(lambda pem: pem.replace("\n", "\\n"))}
+        return {"key_pem": identity.private_key_openssh}
     if not isinstance(place, S3):
         return {}
     found = configparser.ConfigParser()

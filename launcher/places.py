@@ -75,7 +75,7 @@ def _sftp(text: str, key: str, ssh_key: Path | None, host_key: str | None) -> So
     place = {"kind": "sftp", "name": text, "host": parts.hostname, "port": port, "user": parts.username}
     place |= {"path": parts.path, "known_hosts_file": _KNOWN_HOSTS}
     place["known_hosts"] = f"{parts.hostname if port == 22 else f'[{parts.hostname}]:{port}'} {host_key}\n"
-    return Source({"place": place}, {"key": key, "place": {"key_pem": _read(ssh_key).replace("\n", "\\n")}})
+    return Source({"place": place}, {"key": key, "place": {"key_pem": _read(ssh_key)}})
 
 
 def _s3(address: str, key: str) -> Source:

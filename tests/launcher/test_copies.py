@@ -120,7 +120,7 @@ def test_an_ssh_address_believes_one_host_key(tmp_path: Path):
     (tmp_path / "id").write_text("line 1\nline 2\n")
     source = places.named("sftp://me@there:2222/srv", "k", ssh_key=tmp_path / "id", host_key="ssh-ed25519 AAAA")
     assert source.settings["place"]["known_hosts"] == "[there]:2222 ssh-ed25519 AAAA\n"
-    assert source.secrets["place"] == {"key_pem": "line 1\\nline 2\\n"}
+    assert source.secrets["place"] == {"key_pem": "line 1\nline 2\n"}
 
 
 @pytest.mark.parametrize(

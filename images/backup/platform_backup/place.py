@@ -86,7 +86,7 @@ class Place:
 
     def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
         text = "".join(
-            f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in options.items())
+            f"[{name}]\n" + "".join(f"{key} = {_one_line(value)}\n" for key, value in options.items())
             for name, options in sections.items()
         )
         draft = self._config.with_suffix(f".{os.getpid()}")  # others may be reading it
@@ -223,6 +223,11 @@ class Place:
     @property
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "HOME": str(self._config.parent)}
+
+
+def _one_line(value: Any) -> str:
+    """As rclone reads a key, which has several."""
+    return str(value).replace("\n", "\\n")
 
 
 def _rclone_sections(config: Config) -> dict[str, dict[str, Any]]:
