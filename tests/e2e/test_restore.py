@@ -202,11 +202,13 @@ def test_one_run_that_is_gone_for_good_comes_back_and_nothing_else_changes(backe
     run = run_named(backed_up, "gone")
     refused = stack.platform("restore", "--only", run, "--yes")
     assert f"Run {run} is there: it is not deleted." in refused.stderr
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    time.sleep(2)
     delete_for_good(backed_up, run)
     log(backed_up, "later")
     assert runs(backed_up) == before - {"gone"} | {"later"}
 
-    done = stack.platform("restore", "--only", run, "--yes")
+    done = stack.platform("restore", "--only", run, "--at", at, "--yes")
 
     assert done.returncode == 0, done.stderr
     assert runs(backed_up) == before | {"later"}
