@@ -69,7 +69,7 @@ class Stage:
     def __init__(self, images: Callable[[str], str], *postgres: str):
         self.client = docker.from_env(timeout=180)
         self.name = f"test-backup-{uuid.uuid4().hex[:6]}"
-        self.image = functools.cache(images)
+        self.image = functools.cache(lambda name: str(self.client.images.get(images(name)).id))  # which nobody retags
         self._containers: list[Container] = []
         self._volumes: list[Any] = []
         self._services: list[Service] = []

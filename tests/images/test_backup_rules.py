@@ -119,4 +119,6 @@ def test_names_that_are_too_long_are_told_from_all_else_that_fails():
 def test_the_reason_is_known_or_the_last_thing_that_rclone_said():
     assert _reason("2026/01/01 ERROR : x: write /place/x: no space left on device\nmore\n") == "it is full"
     assert _reason("2026/01/01 00:00:00 NOTICE: a\n2026/01/01 00:00:00 ERROR : b: it is Monday\n") == "b: it is Monday"
+    assert _reason("2026/01/01 00:00:00 Failed to copy: it is Monday\n") == "Failed to copy: it is Monday"
+    assert _reason("2026/01/01 00:00:00 ERROR : x: preallocate: file too big for remaining disk space") == "it is full"
     assert _reason("") == "rclone ended without a word"

@@ -7,7 +7,7 @@ new, one round compares everything.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,12 @@ class Changes:
         self._whole = True  # nothing is known yet
         self._listening = threading.Event()
 
-    def listen(self) -> None:
+    def listen(self, well: Callable[[], None]) -> None:
         """Until the stream breaks off, which is an exception; what happened meanwhile, nobody has heard of."""
         try:
             with self._client.listen_bucket_notification(self._bucket, events=_EVENTS) as events:
                 self._listening.set()
+                well()
                 for event in events:
                     for record in event.get("Records") or []:
                         self._take(record)

@@ -30,6 +30,7 @@ _NOTHING = "there is nothing of that name"
 _CAUSES = {
     "no space left on device": "it is full",
     "disk quota exceeded": "it is full",
+    "file too big for remaining disk space": "it is full",
     "read-only file system": "it is read-only",
     "permission denied": "it may not be written or read",
     "AccessDenied": "its credentials do not allow that",
@@ -286,4 +287,5 @@ def _reason(said: str) -> str:
         if words.lower() in said.lower():
             return sentence
     lines = [line for line in said.splitlines() if line.strip()]
-    return lines[-1].split(" : ", 1)[-1].strip() if lines else "rclone ended without a word"
+    said_last = re.sub(r"^[\d/]+ [\d:]+ ", "", lines[-1]) if lines else "rclone ended without a word"
+    return said_last.split(" : ", 1)[-1].strip()

@@ -64,13 +64,19 @@ class Service:
     def _receive_once(self) -> None:
         self._database.system()
         began = time.monotonic()
-        code = self._receiver.run()
+        lasting = threading.Timer(_AGAIN, lambda: self._status.well("receiving the log"))
+        lasting.start()
+        try:
+            code = self._receiver.run()
+        finally:
+            lasting.cancel()
         if time.monotonic() - began < _AGAIN:
             raise RuntimeError(f"Barman's receiver ended with {code}; the line above says why")
 
     def _listen(self) -> None:
+        work = "listening to MinIO"
         while True:
-            self._status.attempt("listening to MinIO", self._changes.listen)
+            self._status.attempt(work, lambda: self._changes.listen(lambda: self._status.well(work)))
             time.sleep(_AGAIN)
 
     def _ship(self) -> None:

@@ -37,7 +37,7 @@ class Status:
         except Exception as error:
             self._failed(work, " ".join(str(error).split()) or type(error).__name__)
             return False
-        self._succeeded(work)
+        self.well(work)
         return True
 
     def _failed(self, work: str, why: str) -> None:
@@ -48,7 +48,8 @@ class Status:
             self._failing[work] = {"since": known["since"] if known else time.time(), "why": why}
             self._write()
 
-    def _succeeded(self, work: str) -> None:
+    def well(self, work: str) -> None:
+        """What goes on for ever says so itself."""
         with self._lock:
             if self._failing.pop(work, None):
                 say(f"{work} is well again")
