@@ -186,6 +186,7 @@ class Service:
             self._status.set(last={"id": id, "time": made.time, "counts": made.counts}, base=self._base.at)
             if too_long:
                 raise too_long
+            self._status.well("backup")  # one that somebody asked for, too
             return made
 
     def _until_shipped(self, folder: str, lsn: str) -> None:
