@@ -113,7 +113,8 @@ class Stack:
     def platform(self, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs `./platform` on this stack, in a checkout of its own with this stack's state and settings."""
         own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
-        return launched(self.backend.parent / "program", command, "--stack", self.name, *arguments, **own, **variables)
+        program = self.backend.parent / "program"
+        return launched(program, command, "--stack", self.name, *arguments, **{**own, **variables})
 
     def up(self) -> Counter[str]:
         """Counts what was done, by kind: create, same, update, replace, delete."""

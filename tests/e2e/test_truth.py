@@ -1,6 +1,7 @@
 """`./platform` compares what was made with what is there: it mends, names what it cannot, and lets strangers be."""
 
 import subprocess
+from itertools import takewhile
 from pathlib import Path
 
 import docker
@@ -23,7 +24,7 @@ def there(stack: Stack) -> dict[str, str]:
 
 def states(shown: subprocess.CompletedProcess[str], stack: Stack) -> dict[str, str]:
     """The state by service, of all that `status` does not show to be running."""
-    rows = [line.split() for line in shown.stdout.splitlines()[1:]]
+    rows = [line.split() for line in takewhile(str.strip, shown.stdout.splitlines()[1:])]
     found = {" ".join(row[:-3] if row[-3] == "missing" else row[:1]): row for row in rows}
     prefix = f"mlflow-{stack.name}-"
     return {name.replace(prefix, ""): "missing" if "missing" in row else row[1] for name, row in found.items()}
