@@ -10,6 +10,7 @@ import pytest
 from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.exceptions import MlflowException
+from mlflow.tracking._tracking_service import utils
 from mlflow_platform.server.within import garbage
 from mlflow_platform.server.within.garbage import Garbage
 from sqlalchemy import text
@@ -99,6 +100,7 @@ def store(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store
     bucket = Bucket()
     monkeypatch.setattr(garbage, "get_artifact_repository", bucket.repository)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")  # where the registry looks for models
+    monkeypatch.setattr(utils, "_tracking_uri", None)  # whatever an earlier test of this process has set
     shutil.copy2(empty, tmp_path)
     return Store(tmp_path, bucket)
 
