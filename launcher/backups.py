@@ -100,7 +100,7 @@ def _wrong(known: Mapping[str, Any], now: float) -> Iterator[str]:
     last = (known.get("last") or {}).get("time")
     if now - (last or began) > max(_STALE, _LATE * limits["artifacts_every"]):
         yield f"the last backup is of {_ago(last, now)}"
-    if last and not known.get("stack"):
+    if last and not known.get("stack") and now - began > 2 * limits["artifacts_every"]:  # which would take it along
         yield "it has no state of Pulumi's yet: ./platform backup now brings it"
     if known.get("base") and now - known["base"] > 2 * _DAY:
         yield f"the last base backup is of {_ago(known['base'], now)}"

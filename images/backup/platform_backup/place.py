@@ -101,6 +101,8 @@ class Place:
         Where this was done before, nothing being there is no reason to begin, but a disk that is not mounted.
         """
         if self.fits():
+            if (other := self.mark()["stack"]) != about["stack"]:  # restored from here, with the same key
+                raise PlaceError(f"{self.name} holds the backups of stack {other}; name another place")
             return
         if self.rclone("lsf", "raw:", "--max-depth=1").strip():
             raise PlaceError(f"{self.name} holds something that was not made with this key; name another place")

@@ -5,7 +5,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from platform_backup import manifest as manifests
 from platform_backup import retention, verify
@@ -93,9 +92,7 @@ class Service:
             finally:  # what was received goes on, even when the server is no more
                 position = self._database.ship(folder)
         behind = max(0, written - position) if position else None
-        facts: dict[str, Any] = {"behind_bytes": behind}
-        if STACK.exists():  # until the next backup takes it along
-            facts["stack"] = "on its way"
+        facts: dict[str, float | None] = {"behind_bytes": behind}
         if behind is not None and behind < 8192:  # zeros at the end of a record are not seen
             facts["shipped_until"] = at
         self._status.set(**facts)
