@@ -6,6 +6,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -69,6 +70,14 @@ def launched(program: Path, command: str, *arguments: str, **variables: str) -> 
         check=False,
         timeout=900,
     )
+
+
+def until_well(status: Callable[[], subprocess.CompletedProcess[str]], within: float = 120) -> None:
+    """What has just come up again makes its next backup within seconds."""
+    deadline = time.monotonic() + within
+    while (shown := status()).returncode:
+        assert time.monotonic() < deadline, shown.stdout + shown.stderr
+        time.sleep(3)
 
 
 class Stack:

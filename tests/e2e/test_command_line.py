@@ -15,7 +15,7 @@ import docker
 import pytest
 import yaml
 
-from tests.e2e.stack import PROJECT, ROOT, free_ports
+from tests.e2e.stack import PROJECT, ROOT, free_ports, until_well
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -117,7 +117,7 @@ def test_a_part_that_stopped_is_shown_and_comes_back(checkout: Checkout):
     docker.from_env().containers.get(f"mlflow-{checkout.stack}-gateway").stop(timeout=20)
     assert checkout.platform("status").returncode == 1
     assert checkout.platform("up").returncode == 0
-    assert checkout.platform("status").returncode == 0
+    until_well(lambda: checkout.platform("status"))
 
 
 def test_outputs_hold_secrets_back_until_they_are_asked_for(checkout: Checkout):

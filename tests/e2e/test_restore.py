@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.stack import Stack, checkout, launched
+from tests.e2e.stack import Stack, checkout, launched, until_well
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -151,7 +151,7 @@ def test_from_place_and_key_alone_everything_is_back_and_any_second_of_it(
         },
     )
     assert (refreshed.status_code, refreshed.json()["error"]) == (400, "invalid_grant")
-    assert elsewhere.platform("status", "--stack", stack.name).returncode == 0
+    until_well(lambda: elsewhere.platform("status", "--stack", stack.name))
 
 
 def test_a_checkout_that_lost_its_state_gets_it_back_and_changes_nothing(
@@ -216,7 +216,7 @@ def test_one_run_that_is_gone_for_good_comes_back_and_nothing_else_changes(backe
     history = backed_up.ask(token, "GET", f"/api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key=loss").json()
     assert [metric["value"] for metric in history["metrics"]] == [1]
     assert "has no run " in stack.platform("restore", "--only", "0" * 32, "--yes").stderr
-    assert stack.platform("status").returncode == 0
+    until_well(lambda: stack.platform("status"))
 
 
 def run_named(platform: Platform, name: str) -> str:

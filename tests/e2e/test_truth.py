@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Stack, until_well
 
 pytestmark = pytest.mark.e2e
 
@@ -44,7 +44,7 @@ def test_up_makes_what_vanished_starts_what_stopped_and_status_tells_both(platfo
     assert f"container mlflow-{stack.name}-mlflow has vanished from Docker" in done.stderr
     assert f"start what was stopped: mlflow-{stack.name}-minio-1" in done.stderr
     assert "+ Container mlflow: " in done.stdout and " 1 created" in done.stdout
-    assert stack.platform("status").returncode == 0
+    until_well(lambda: stack.platform("status"))
     token = platform.token("dev")
     assert platform.ask(token, "GET", "/api/2.0/mlflow/users/current").status_code == 200
     platform.objects(token)

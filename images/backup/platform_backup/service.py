@@ -19,6 +19,7 @@ from platform_backup.status import Status, say
 
 _DAY = 86400.0
 _AGAIN = 5.0  # seconds until what broke off is tried again
+_SOON = 15.0  # and until a backup that failed is
 _PLACE = SPOOL / "place.json"  # the last one that was opened
 STACK = RUN / "stack.tar.gz"
 """Pulumi's state, its passphrase and the stack file, as the launcher brought them last."""
@@ -129,7 +130,8 @@ class Service:
         every = self._config.settings["artifacts_every"]
         while True:
             due = time.monotonic() + every
-            self._status.attempt("backup", lambda: self.backup(say, whole=self._a_day_since("compared")))
+            if not self._status.attempt("backup", lambda: self.backup(say, whole=self._a_day_since("compared"))):
+                due = min(due, time.monotonic() + _SOON)
             if self._a_day_since("cleaned"):
                 self._status.attempt("cleaning up", self._clean_up)
             if self._status.get("verified") is None or self._a_day_since("verified"):
