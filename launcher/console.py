@@ -52,6 +52,11 @@ def only_work() -> None:
     _quiet.set()
 
 
+def agreed(question: str) -> bool:
+    """What the person at the terminal answers."""
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
 def duration(seconds: float) -> str:
     """
     >>> duration(0.24), duration(42.4), duration(245)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher import backups, bundle, exchange, images, one_run, places, prepare
-from launcher.console import Failure, done, only_work, say, step, table
+from launcher.console import Failure, agreed, done, only_work, say, step, table
 from launcher.exchange import Target, same_containers
 from launcher.paths import Paths
 from launcher.places import Source
@@ -156,5 +156,4 @@ def _take_over_state(stack: Stack, kept: bundle.Bundle, current: State) -> None:
 def _confirmed(stack: str, found: Found) -> bool:
     if not sys.stdin.isatty():
         raise Failure("restore asks before it changes anything, and there is no terminal to ask on; --yes answers.")
-    question = f"Make the records of stack {stack} those of {found.when} or later, whatever there is now? [y/N] "
-    return input(question).strip().lower() in ("y", "yes")
+    return agreed(f"Make the records of stack {stack} those of {found.when} or later, whatever there is now?")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from launcher import images, inventory, leftovers, losses, prepare, upgrade
-from launcher.console import Failure, done, say, step, table
+from launcher.console import Failure, agreed, done, say, step, table
 from launcher.inventory import Thing
 from launcher.paths import Paths
 from launcher.stack import Stack
@@ -108,5 +108,5 @@ def _delete(found: Sequence[Thing]) -> None:
 
 
 def _agreed(question: str, ask: bool) -> None:
-    if ask and input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+    if ask and not agreed(question):
         raise Failure("Nothing was deleted.")

@@ -1,10 +1,23 @@
 """Where copies of everything go, with which key, and how long they stay."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from components.settings.values import Bucket, File, Folder, HostKey, HostName, Port, Slug, Strict, Username, WebAddress
+from components.settings.values import (
+    Bucket,
+    File,
+    Folder,
+    HostKey,
+    HostName,
+    Port,
+    Slug,
+    Strict,
+    Username,
+    WebAddress,
+    spelled_out,
+    told_by,
+)
 
 
 class Nowhere(Strict):
@@ -71,23 +84,16 @@ Place = OwnVolume | HostFolder | S3 | Sftp
 Kind = Literal["none", "volume", "folder", "s3", "sftp"]
 
 
-def _spelled_out(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
-
-
-def _kind(value: Any) -> Any:
-    return value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-
-
 To = Annotated[
     Annotated[Nowhere, Tag("none")]
     | Annotated[OwnVolume, Tag("volume")]
     | Annotated[HostFolder, Tag("folder")]
     | Annotated[S3, Tag("s3")]
     | Annotated[Sftp, Tag("sftp")],
-    Discriminator(_kind),
+    Discriminator(told_by("kind")),
     BeforeValidator(
-        _spelled_out, json_schema_input_type=Literal["none", "volume"] | Nowhere | OwnVolume | HostFolder | S3 | Sftp
+        spelled_out("kind"),
+        json_schema_input_type=Literal["none", "volume"] | Nowhere | OwnVolume | HostFolder | S3 | Sftp,
     ),
 ]
 

@@ -1,10 +1,10 @@
 """Who ends TLS, and with which certificate."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from components.settings.values import Email, File, Strict, Subnet, WebAddress
+from components.settings.values import Email, File, Strict, Subnet, WebAddress, spelled_out, told_by
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -61,14 +61,6 @@ class Proxy(Strict):
     believed."""
 
 
-def _spelled_out(value: Any) -> Any:
-    return {"mode": value} if isinstance(value, str) else value
-
-
-def _mode(value: Any) -> Any:
-    return value.get("mode") if isinstance(value, dict) else getattr(value, "mode", None)
-
-
 ByTheGateway = SelfSigned | Files | Acme
 """With these the gateway itself ends TLS."""
 
@@ -78,9 +70,9 @@ Tls = Annotated[
     | Annotated[Files, Tag("files")]
     | Annotated[Acme, Tag("acme")]
     | Annotated[Proxy, Tag("proxy")],
-    Discriminator(_mode),
+    Discriminator(told_by("mode")),
     BeforeValidator(
-        _spelled_out,
+        spelled_out("mode"),
         json_schema_input_type=Literal["none", "self_signed"] | NoTls | SelfSigned | Files | Acme | Proxy,
     ),
 ]

@@ -1,5 +1,6 @@
 """What single values may be, and what every node of the tree has in common."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -18,6 +19,16 @@ _CLIENTS = frozenset({"mlflow", "mlflow-client", "minio"}) | {
     "realm-management",
     "security-admin-console",
 }
+
+
+def spelled_out(key: str) -> Callable[[Any], Any]:
+    """Of one of several mappings, which `key` tells apart: its name alone is the mapping that says nothing else."""
+    return lambda value: {key: value} if isinstance(value, str) else value
+
+
+def told_by(key: str) -> Callable[[Any], Any]:
+    """Which of several mappings it is, read or parsed."""
+    return lambda value: value.get(key) if isinstance(value, dict) else getattr(value, key, None)
 
 
 def _address(value: str) -> str:
