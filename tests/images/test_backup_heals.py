@@ -18,7 +18,7 @@ MINUTES = 240.0
 def stage(local_image: Callable[[str], str]) -> Iterator[Stage]:
     """A server that keeps hardly any log for somebody who does not fetch it."""
     stage = Stage(
-        local_image, "-c", "max_slot_wal_keep_size=48MB", "-c", "max_wal_size=64MB", "-c", "min_wal_size=32MB"
+        local_image, "-c", "max_slot_wal_keep_size=96MB", "-c", "max_wal_size=64MB", "-c", "min_wal_size=32MB"
     )
     yield stage
     stage.close()
@@ -27,7 +27,7 @@ def stage(local_image: Callable[[str], str]) -> Iterator[Stage]:
 @pytest.fixture(scope="module")
 def service(stage: Stage) -> Service:
     service = stage.service(artifacts_every=15)
-    until(lambda: service.status().get("last"), MINUTES)
+    until(lambda: service.status().get("last") and not service.failing(), MINUTES)
     return service
 
 

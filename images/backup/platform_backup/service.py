@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from platform_backup import manifest as manifests
 from platform_backup import retention, verify
@@ -130,12 +131,15 @@ class Service:
         every = self._config.settings["artifacts_every"]
         while True:
             due = time.monotonic() + every
-            if not self._status.attempt("backup", lambda: self.backup(say, whole=self._a_day_since("compared"))):
+            try:
+                self.backup(say, whole=self._a_day_since("compared"))
+            except Exception:  # which is in the status
                 due = min(due, time.monotonic() + _SOON)
             if self._a_day_since("cleaned"):
                 self._status.attempt("cleaning up", self._clean_up)
             if self._status.get("verified") is None or self._a_day_since("verified"):
-                self._status.attempt("verification", lambda: self.verify(say, deep=False))
+                with suppress(Exception):
+                    self.verify(say, deep=False)
             time.sleep(_AGAIN)
             self._due.wait(max(0.0, due - time.monotonic()))
             self._due.clear()
@@ -145,9 +149,9 @@ class Service:
 
     def backup(self, tell: Tell, *, whole: bool = False, base: bool = False) -> Manifest:
         """Records first, then objects: whatever the records name is among them."""
-        if HOLD.exists():
-            raise RuntimeError("a restore of this stack is unfinished")
-        with self._turn:
+        with self._turn, self._status.doing("backup"):
+            if HOLD.exists():
+                raise RuntimeError("a restore of this stack is unfinished")
             folder = self._opened()
             stack, stack_sha256 = self._send_stack()
             gap = self._receiver.gap
@@ -188,7 +192,6 @@ class Service:
             self._status.set(last={"id": id, "time": made.time, "counts": made.counts}, base=self._base.at)
             if too_long:
                 raise too_long
-            self._status.well("backup")  # one that somebody asked for, too
             return made
 
     def _until_shipped(self, folder: str, lsn: str) -> None:
@@ -227,9 +230,10 @@ class Service:
         self._status.set(cleaned=time.time())
 
     def verify(self, tell: Tell, *, deep: bool) -> None:
-        with self._turn:
-            folder = self._opened()
-            problems = list(verify.problems(self._place, folder, tell, deep=deep))
-        self._status.set(verified=time.time(), verified_deep=time.time() if deep else self._status.get("verified_deep"))
-        if problems:
-            raise RuntimeError("; ".join(problems))
+        """What only reading every byte finds stands in the status until every byte is read again."""
+        with self._turn, self._status.doing("deep verification" if deep else "verification"):
+            problems = list(verify.problems(self._place, self._opened(), tell, deep=deep))
+            now = time.time()
+            self._status.set(verified=now, verified_deep=now if deep else self._status.get("verified_deep"))
+            if problems:
+                raise RuntimeError("; ".join(problems))

@@ -4,7 +4,8 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,20 @@ class Status:
     def get(self, name: str) -> Any:
         return self._facts.get(name)
 
-    def attempt(self, work: str, do: Callable[[], Any]) -> bool:
+    def attempt(self, work: str, do: Callable[[], Any]) -> None:
         """Does it; a failure is told once, stands in the status until it is over, and never ends the caller."""
-        try:
+        with suppress(Exception), self.doing(work):
             do()
+
+    @contextmanager
+    def doing(self, work: str) -> Iterator[None]:
+        """The same for a caller who wants the error too."""
+        try:
+            yield
         except Exception as error:
             self._failed(work, " ".join(str(error).split()) or type(error).__name__)
-            return False
+            raise
         self.well(work)
-        return True
 
     def _failed(self, work: str, why: str) -> None:
         with self._lock:

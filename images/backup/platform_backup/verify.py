@@ -34,14 +34,22 @@ def problems(place: Place, folder: str, tell: Callable[[str], None], *, deep: bo
         yield f"{missing:,} artifacts of the newest backup are not there"
     elif sum(file.size for file in there) < newest.counts["bytes"]:
         yield "artifacts of the newest backup are not as long as they were"
+    try:
+        every = manifests.all_of(place)
+    except PlaceError as error:
+        yield f"not every manifest can be read: {error}"
+        every = [manifests.read(place, id) for id in ids if _is_whole(place, f"manifests/{id}.json")]
+    states = {manifest.stack: manifest.stack_sha256 for manifest in every}
     bundles = {file.path for file in place.files("stack")}
-    if newest.stack and f"{newest.stack}.tar.gz" not in bundles:
-        yield f"the stack's state {newest.stack}, which the newest backup needs, is not there"
+    needed = {f"{name}.tar.gz": sha256 for name, sha256 in sorted(states.items()) if name}
+    for name in needed:
+        if name not in bundles:
+            yield f"the stack's state {name}, which a backup needs, is not there"
     if deep:
         for base in known.values():
             yield from _read(place, f"{folder}/base/{base.id}.tar.zst", base.sha256, tell)
-        if newest.stack:
-            yield from _read(place, f"stack/{newest.stack}.tar.gz", newest.stack_sha256, tell)
+        for name, sha256 in needed.items():
+            yield from _read(place, f"stack/{name}", sha256, tell)
         for path in ("manifests", f"{folder}/wals", NOW, BEFORE):
             yield from _read_all(place, path, tell)
 
