@@ -145,7 +145,8 @@ def _described(place: Place) -> dict[str, Any]:
 
 
 def _known_hosts(place: Sftp) -> str:
-    return f"{place.host if place.port == 22 else f'[{place.host}]:{place.port}'} {place.host_key}\n"
+    host = place.host if place.port == 22 else f"[{place.host}]:{place.port}"
+    return "".join(f"{host} {key}\n" for key in place.host_keys)
 
 
 def _secrets(place: Place, identity: tls.PrivateKey | None) -> dict[str, Input[str]]:

@@ -34,7 +34,11 @@ def add_commands(add: Add) -> None:
     restoring.add_argument("--key-file", type=Path, metavar="FILE", help="the backup key; without it, it is asked for")
     restoring.add_argument("--ssh-key", type=Path, metavar="FILE", help="for sftp: the private key that is let in")
     restoring.add_argument(
-        "--host-key", metavar="KEY", help="for sftp: what ssh-keyscan shows after the machine's name"
+        "--host-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="for sftp, once for each line of ssh-keyscan: what it shows after the machine's name",
     )
     restoring.add_argument(
         "--at", type=moment, metavar="TIME", help="as of then (2026-05-01 14:03:20, UTC); else the last"
@@ -131,7 +135,7 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
 def _source(stack: Stack, options: argparse.Namespace) -> Source:
     if options.place:
         key = options.key_file.read_text().strip() if options.key_file else _asked_key()
-        return places.named(options.place, key, ssh_key=options.ssh_key, host_key=options.host_key)
+        return places.named(options.place, key, ssh_key=options.ssh_key, host_keys=options.host_key)
     own = places.of_stack(stack.state(secrets=True)) if stack.exists() else None
     if not own:
         raise Failure(f"This checkout knows no stack {stack.name} with a backup: --from says where it is.")

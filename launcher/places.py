@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def of_stack(state: State) -> Source | None:
     return Source(settings, secrets, (f"{place.get('volumeName') or place['hostPath']}:/place",) if place else ())
 
 
-def named(text: str, key: str, *, ssh_key: Path | None, host_key: str | None) -> Source:
+def named(text: str, key: str, *, ssh_key: Path | None, host_keys: Sequence[str]) -> Source:
     """Raises Failure, with the forms there are, for what is none of them."""
     kind, _, rest = text.partition(":")
     if text.startswith("/"):
@@ -55,7 +55,7 @@ def named(text: str, key: str, *, ssh_key: Path | None, host_key: str | None) ->
     if kind == "volume" and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", rest):
         return _mounted("volume", rest, key)
     if kind == "sftp":
-        return _sftp(text, key, ssh_key, host_key)
+        return _sftp(text, key, ssh_key, host_keys)
     if kind == "s3" and rest.startswith(("https://", "http://")):
         return _s3(rest, key)
     raise Failure(f"--from {text} is no place: it is one of {FORMS}.")
@@ -65,16 +65,19 @@ def _mounted(kind: str, name: str, key: str) -> Source:
     return Source({"place": {"kind": kind, "name": name}}, {"key": key}, (f"{name}:/place",))
 
 
-def _sftp(text: str, key: str, ssh_key: Path | None, host_key: str | None) -> Source:
+def _sftp(text: str, key: str, ssh_key: Path | None, host_keys: Sequence[str]) -> Source:
     parts = urlsplit(text)
     if not parts.username or not parts.hostname or not parts.path:
         raise Failure(f"--from {text} is no place: it is one of {FORMS}.")
-    if not ssh_key or not host_key:
-        raise Failure(f"--from {text} needs --ssh-key FILE, and --host-key with what ssh-keyscan shows after the name.")
+    if not ssh_key or not host_keys:
+        raise Failure(
+            f"--from {text} needs --ssh-key FILE, and a --host-key for each line of ssh-keyscan, without the name."
+        )
     port = parts.port or 22
     place = {"kind": "sftp", "name": text, "host": parts.hostname, "port": port, "user": parts.username}
     place |= {"path": parts.path, "known_hosts_file": _KNOWN_HOSTS}
-    place["known_hosts"] = f"{parts.hostname if port == 22 else f'[{parts.hostname}]:{port}'} {host_key}\n"
+    host = parts.hostname if port == 22 else f"[{parts.hostname}]:{port}"
+    place["known_hosts"] = "".join(f"{host} {host_key}\n" for host_key in host_keys)
     return Source({"place": place}, {"key": key, "place": {"key_pem": _read(ssh_key)}})
 
 

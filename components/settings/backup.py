@@ -74,8 +74,9 @@ class Sftp(Strict):
     """The user there; his `authorized_keys` needs the output `backup_public_key`."""
     folder: Folder
     """Where he may write."""
-    host_key: HostKey
-    """The machine's own key, as `ssh-keyscan` shows it without the name: the one that is believed."""
+    host_keys: Annotated[tuple[HostKey, ...], Field(min_length=1)]
+    """The machine's own keys, all that `ssh-keyscan` shows, without its name: one of each type, and the machine may
+    show any of them. No others are believed."""
 
 
 Place = OwnVolume | HostFolder | S3 | Sftp

@@ -77,6 +77,8 @@ def _problems(project: str, error: ValidationError, origins: Mapping[str, str]) 
         for problem in error.errors()
         # Of a mapping the other branch of its union complains; that it is no name either is no help.
         if not (_is_name_branch(problem["loc"]) and isinstance(problem["input"], dict))
+        # Of a list whose only item is refused, it is said that it has none, too.
+        and not (problem["type"] == "too_short" and problem["input"])
     ]
 
 

@@ -85,6 +85,20 @@ def test_one_change_among_thousands_costs_a_handful_of_requests(stage: Stage, ro
     until(lambda: rounds.listed()[-1]["counts"]["objects"] < 2000, 120)
 
 
+def test_comparing_everything_copies_nothing_that_is_there(stage: Stage, rounds: Service):
+    put(stage, "same", b"one")
+    stage.bucket().put_object(BUCKET, "in/parts", io.BytesIO(bytes(7_000_000)), 7_000_000, part_size=5 << 20)
+    after_the_next(rounds)
+    for _ in range(2):
+        assert "artifacts: all compared, 0 changed" in rounds.ask("now")
+    put(stage, "same", b"two")  # as long as before, and within the same second
+    put(stage, "same", b"tri")
+    rounds.ask("now")
+    assert Restore(rounds).objects()["same"] == b"tri"
+    for key in ("same", "in/parts"):
+        stage.bucket().remove_object(BUCKET, key)
+
+
 @pytest.mark.slow
 def test_what_no_place_can_hold_is_named_and_all_else_is_copied(stage: Stage, rounds: Service):
     too_long = "c" * 240

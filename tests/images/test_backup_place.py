@@ -101,7 +101,6 @@ def test_a_full_place_says_so_and_goes_on_when_there_is_room(stage: Stage, small
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="half of a file that did not fit becomes what a later round overwrote")
 def test_a_place_that_was_full_has_no_half_of_a_file(small: tuple[SmallPlace, Service]):
     small[1].ask("verify", "--deep")
 

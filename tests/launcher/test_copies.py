@@ -98,9 +98,9 @@ def test_a_bundles_file_outside_of_the_checkout_is_named_and_not_written(paths: 
 
 
 def test_a_folder_and_a_volume_are_mounted():
-    folder = places.named("/mnt/backup", "the key", ssh_key=None, host_key=None)
+    folder = places.named("/mnt/backup", "the key", ssh_key=None, host_keys=())
     assert (folder.settings["place"]["kind"], folder.mounts) == ("folder", ("/mnt/backup:/place",))
-    assert places.named("volume:mlflow-dev-backup-place", "k", ssh_key=None, host_key=None).mounts == (
+    assert places.named("volume:mlflow-dev-backup-place", "k", ssh_key=None, host_keys=()).mounts == (
         "mlflow-dev-backup-place:/place",
     )
 
@@ -110,16 +110,18 @@ def test_keys_of_an_s3_address_are_in_variables_and_nowhere_in_the_open(
 ):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "who")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
-    source = places.named("s3:https://s3.example.org/bucket/folder", "the key", ssh_key=None, host_key=None)
+    source = places.named("s3:https://s3.example.org/bucket/folder", "the key", ssh_key=None, host_keys=())
     assert source.settings["place"]["path"] == "bucket/folder"
     assert "hidden" not in json.dumps(source.settings) and "the key" not in json.dumps(source.settings)
     assert source.secrets["place"] == {"access_key_id": "who", "secret_access_key": "hidden"}
 
 
-def test_an_ssh_address_believes_one_host_key(tmp_path: Path):
+def test_an_ssh_address_believes_the_host_keys_that_it_is_told(tmp_path: Path):
     (tmp_path / "id").write_text("line 1\nline 2\n")
-    source = places.named("sftp://me@there:2222/srv", "k", ssh_key=tmp_path / "id", host_key="ssh-ed25519 AAAA")
-    assert source.settings["place"]["known_hosts"] == "[there]:2222 ssh-ed25519 AAAA\n"
+    source = places.named(
+        "sftp://me@there:2222/srv", "k", ssh_key=tmp_path / "id", host_keys=["ssh-ed25519 AAAA", "ssh-rsa BBBB"]
+    )
+    assert source.settings["place"]["known_hosts"] == "[there]:2222 ssh-ed25519 AAAA\n[there]:2222 ssh-rsa BBBB\n"
     assert source.secrets["place"] == {"key_pem": "line 1\nline 2\n"}
 
 
@@ -130,7 +132,7 @@ def test_an_ssh_address_believes_one_host_key(tmp_path: Path):
         ("relative/folder", "is no place"),
         ("volume:../x", "is no place"),
         ("sftp://there/srv", "is no place"),
-        ("sftp://me@there/srv", "needs --ssh-key FILE, and --host-key"),
+        ("sftp://me@there/srv", "needs --ssh-key FILE, and a --host-key"),
         ("s3:https://there/bucket", "needs the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     ],
 )
@@ -138,7 +140,7 @@ def test_what_is_no_place_is_answered_with_what_is_one(place: str, said: str, mo
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(Failure) as refused:
-        places.named(place, "the key", ssh_key=None, host_key=None)
+        places.named(place, "the key", ssh_key=None, host_keys=())
     assert said in str(refused.value) and "the key" not in str(refused.value)
 
 

@@ -34,7 +34,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Graph:
 
 @pytest.fixture(scope="module")
 def sftp() -> Graph:
-    return with_backup(to={**SFTP, "host_key": HOST_KEY})
+    return with_backup(to={**SFTP, "host_keys": [HOST_KEY]})
 
 
 @pytest.fixture(scope="module")

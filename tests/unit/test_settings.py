@@ -130,3 +130,9 @@ def test_the_program_knows_which_of_its_settings_are_encrypted():
 @pytest.mark.parametrize("file", sorted(ROOT.glob("Pulumi.*.yaml")), ids=lambda file: file.name)
 def test_a_stack_file_carries_no_checkouts_salt(file: Path):
     assert "encryptionsalt" not in file.read_text()  # with another checkout's passphrase the stack could not be opened
+
+
+def test_of_a_list_whose_only_item_is_wrong_the_item_alone_is_complained_about():
+    with pytest.raises(SettingsError) as raised:
+        read(CASES / "bad" / "backup-sftp-host-key-with-its-name.yaml")
+    assert "at least 1" not in str(raised.value)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from platform_backup import remotes
 from platform_backup.config import RUN, Config
 
 _MARK = "place.json"
@@ -36,8 +37,7 @@ _CAUSES = {
     "AccessDenied": "its credentials do not allow that",
     "InvalidAccessKeyId": "it does not know the access key",
     "SignatureDoesNotMatch": "it refuses the secret key",
-    "NoSuchBucket": "the bucket is not there",
-    "knownhosts: key": "its host key is another one than host_key says",
+    "knownhosts: key": "its host key is none of those that are believed (name each that ssh-keyscan shows)",
     "unable to authenticate": "it does not accept the SSH key (the output backup_public_key is what it has to know)",
     "connection refused": "nothing answers there",
     "no such host": "its name is not known",
@@ -80,20 +80,11 @@ class Place:
     def __init__(self, config: Config, run: Path = RUN):
         run.mkdir(parents=True, exist_ok=True)
         self.name = str(config.place["name"])
+        self._of_s3 = config.place["kind"] == "s3"
         self._config = run / "rclone.conf"
         if known_hosts := config.place.get("known_hosts"):  # of a restore, which has no uploaded file
             Path(config.place["known_hosts_file"]).write_text(known_hosts)
-        self._write(_rclone_sections(config))
-
-    def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
-        text = "".join(
-            f"[{name}]\n" + "".join(f"{key} = {_one_line(value)}\n" for key, value in options.items())
-            for name, options in sections.items()
-        )
-        draft = self._config.with_suffix(f".{os.getpid()}")  # others may be reading it
-        draft.touch(mode=0o600)
-        draft.write_text(text)
-        draft.rename(self._config)
+        remotes.write(config, self._config)
 
     def open(self, about: Mapping[str, Any], *, known: bool) -> None:
         """Makes sure that the key fits; leaves its mark, with `about` in it, at a place where nothing is yet.
@@ -114,7 +105,10 @@ class Place:
 
     def fits(self) -> bool:
         """Whether a backup is there that the key opens."""
-        return _MARK in self.rclone("lsf", "place:", "--max-depth=1", "--files-only").splitlines()
+        try:
+            return _MARK in self.rclone("lsf", "place:", "--max-depth=1", "--files-only").splitlines()
+        except NothingThere:
+            raise PlaceError(f"{self.name}: {'the bucket' if self._of_s3 else 'the folder'} is not there") from None
 
     def mark(self) -> dict[str, Any]:
         """What was said when the place was begun."""
@@ -184,8 +178,8 @@ class Place:
     def sync(self, source: str, target: str, *options: str) -> None:
         self._transfer("sync", source, target, options, None)
 
-    def move(self, source: str, target: str, paths: Iterable[str]) -> None:
-        self._transfer("move", source, target, (), paths)
+    def move(self, source: str, target: str, *options: str, paths: Iterable[str] | None = None) -> None:
+        self._transfer("move", source, target, options, paths)
 
     def delete(self, path: str, paths: Iterable[str]) -> None:
         if listed := list(paths):
@@ -200,12 +194,19 @@ class Place:
     def _transfer(
         self, verb: str, source: str, target: str, options: Sequence[str], paths: Iterable[str] | None
     ) -> None:
-        listed = None if paths is None else list(paths)
-        if listed is not None:
-            if not listed:
-                return
+        if paths is None:
+            self._run([verb, source, target, *options])
+            return
+        listed: list[str] = []
+        for path in paths:
+            if "\n" not in path:
+                listed.append(path)
+                continue
+            with suppress(NothingThere):  # no list could hold it; of a list, too, what is gone again is left out
+                self._run([f"{verb}to", f"{source}/{path}", f"{target}/{path}", *options])
+        if listed:
             options = [*options, "--files-from-raw=-", "--no-traverse"]
-        self._run([verb, source, target, *options], stdin=None if listed is None else "\n".join(listed).encode())
+            self._run([verb, source, target, *options], stdin="\n".join(listed).encode())
 
     def _run(self, arguments: Sequence[str], stdin: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
         finished = subprocess.run(
@@ -226,54 +227,6 @@ class Place:
     @property
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "HOME": str(self._config.parent)}
-
-
-def _one_line(value: Any) -> str:
-    """As rclone reads a key, which has several."""
-    return str(value).replace("\n", "\\n")
-
-
-def _rclone_sections(config: Config) -> dict[str, dict[str, Any]]:
-    """The place itself, the encryption over it, and MinIO as the source where it is known."""
-    secrets = config.secrets.get("place", {})
-    match config.place:
-        case {"kind": "folder" | "volume"}:
-            raw: dict[str, Any] = {"type": "alias", "remote": "/place"}
-        case {"kind": "s3", **s3}:
-            options = {"type": "s3", "provider": "Other", "endpoint": s3["endpoint"], "region": s3["region"], **secrets}
-            return _with_crypt(config, {"s3": options, "raw": {"type": "alias", "remote": f"s3:{s3['path']}"}})
-        case {"kind": "sftp", **sftp}:
-            options = {"type": "sftp", "shell_type": "none", "md5sum_command": "none", "sha1sum_command": "none"}
-            options |= {name: sftp[name] for name in ("host", "user", "port", "known_hosts_file")} | secrets
-            return _with_crypt(config, {"sftp": options, "raw": {"type": "alias", "remote": f"sftp:{sftp['path']}"}})
-        case other:
-            raise ValueError(f"unknown kind of place: {other['kind']}")
-    return _with_crypt(config, {"raw": raw})
-
-
-def _with_crypt(config: Config, sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    obscured = subprocess.run(
-        ["rclone", "obscure", "-"], input=config.key.encode(), capture_output=True, check=True
-    ).stdout.decode()
-    crypt = {
-        "type": "crypt",
-        "remote": "raw:",
-        "password": obscured.strip(),
-        "filename_encoding": "base64",  # names of up to 175 bytes fit a file system's 255
-    }
-    source = config.settings.get("s3")
-    minio = {}
-    if source:
-        minio["minio"] = {
-            "type": "s3",
-            "provider": "Minio",
-            "endpoint": source["endpoint"],
-            "region": source["region"],
-            "access_key_id": config.secrets["s3_access_key"],
-            "secret_access_key": config.secrets["s3_secret_key"],
-            "no_check_bucket": "true",
-        }
-    return {**sections, "place": crypt, **minio}
 
 
 def _too_long(said: str) -> list[str]:

@@ -167,15 +167,15 @@ class Service:
             self._until_shipped(folder, point["lsn"])
             too_long: TooLong | None = None
             try:
-                changed = self._objects.round(id, whole=whole)
+                round = self._objects.round(id, whole=whole)
             except TooLong as error:
-                changed, too_long = None, error
+                round, too_long = None, error
             totals = self._objects.totals()
-            if changed is None and not too_long:
+            if round and round.compared:
                 self._status.set(compared=time.time())
-            if changed != 0:
-                what = "all compared" if changed is None else f"{changed} changed"
-                tell(f"artifacts: {what}, {totals['objects']:,} there")
+            if round and (round.changed or round.compared):
+                how = "all compared, " if round.compared else ""
+                tell(f"artifacts: {how}{round.changed:,} changed, {totals['objects']:,} there")
             made = Manifest(
                 id=id,
                 time=point["time"],
