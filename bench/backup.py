@@ -1,0 +1,217 @@
+"""What a backup costs those who write, and what it needs itself.
+
+Two stacks beside each other, one with a backup that is never idle for long and one with none, take turns under the same
+load; whatever the backup still has to do is waited for before the other's turn, so that each pays for itself alone. Run
+from the checkout with the tests' requirements: `python -m bench.backup`.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+
+from bench.up import markdown, versions
+from tests.e2e.conftest import Platform, brought_up
+
+CLIENTS = 4
+GOAL = 0.95
+MEMORY_GOAL = 150
+UPLOAD = os.urandom(5_000_000)
+BUSY = {"to": "volume", "database_seconds": 1, "artifacts_every": 20}
+_END = 8192  # bytes of the log: zeros at its end are not seen
+Act = Callable[[], None]
+
+
+class Side:
+    """One of the two stacks, with a user of it who has logged in."""
+
+    def __init__(self, platform: Platform):
+        self.platform = platform
+        self._token = platform.token("dev")
+        headers = {"Authorization": f"Bearer {self._token}"}
+        limits = httpx.Limits(max_connections=2 * CLIENTS)
+        self._http = httpx.Client(base_url=platform.url, headers=headers, timeout=60, limits=limits, trust_env=False)
+        self._s3 = platform.s3(self._token, max_pool_connections=16)
+        self._steps = iter(range(10**9))
+        self._lock = threading.Lock()
+        run = self._ask("runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
+        self._metric = {"run_id": run, "key": "loss", "value": 0.5, "timestamp": 1}
+
+    def log_metric(self) -> None:
+        self._ask("runs/log-metric", {**self._metric, "step": self._next()})
+
+    def upload(self) -> None:
+        self.put(f"bench/{self._next() % 20}", UPLOAD)
+
+    def put(self, key: str, content: bytes) -> None:
+        self._s3.put_object(Bucket=self.platform.outputs["artifact_bucket"], Key=key, Body=content)
+
+    def settle(self) -> None:
+        """Waits until a backup has nothing left to do."""
+        before = self.status()["last"]["id"]
+        while (status := self.status())["last"]["id"] == before or (status["behind_bytes"] or 0) >= _END:
+            time.sleep(1)
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.platform.stack.run("backup", ["python", "-m", "platform_backup", "status"]))
+
+    def backup(self) -> float:
+        """Seconds that one takes which compares everything."""
+        began = time.monotonic()
+        self.platform.stack.run("backup", ["python", "-m", "platform_backup", "now"])
+        return time.monotonic() - began
+
+    def _next(self) -> int:
+        with self._lock:
+            return next(self._steps)
+
+    def _ask(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = self._http.post(f"/api/2.0/mlflow/{what}", json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def rate(act: Act, seconds: float) -> float:
+    """How many a second, by several clients at once."""
+    until = time.monotonic() + seconds
+
+    def client(_: int) -> int:
+        done = 0
+        while time.monotonic() < until:
+            act()
+            done += 1
+        return done
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return sum(pool.map(client, range(CLIENTS))) / (time.monotonic() - began)
+
+
+def in_turns(
+    kept: Side, bare: Side, acts: Sequence[Act], turns: int, seconds: float
+) -> tuple[float, float, list[float]]:
+    """The median rates with a backup and without, and each turn's ratio, in order."""
+    with_it, without = acts
+    for act in acts:
+        rate(act, 3)  # connections and caches
+    pairs = []
+    for turn in range(turns):
+        found = {}
+        for side, act in ((kept, with_it), (bare, without))[:: 1 if turn % 2 else -1]:
+            kept.settle()
+            found[side] = rate(act, seconds)
+        pairs.append((found[kept], found[bare]))
+        print(f"   {found[kept]:.1f} beside {found[bare]:.1f} a second", file=sys.stderr, flush=True)
+    ratios = sorted(mine / other for mine, other in pairs)
+    return median(mine for mine, _ in pairs), median(other for _, other in pairs), ratios
+
+
+def row(what: str, found: tuple[float, float, list[float]]) -> tuple[str, str]:
+    mine, other, ratios = found
+    ratio = median(ratios)
+    met = "met" if ratio >= GOAL else "missed"
+    return what, (
+        f"{mine:.1f}/s beside {other:.1f}/s: {ratio:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}); goal {GOAL} {met}"
+    )
+
+
+def megabytes(side: Side) -> float:
+    """Of the backup's container, without the page cache that could be given back."""
+    name = str(side.platform.stack.container("backup").name)
+    said = subprocess.run(
+        ["docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", name],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("/")[0]
+    units = {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}
+    unit = next(unit for unit in units if unit in said)
+    return float(said.strip().removesuffix(unit)) * units[unit]
+
+
+def increments(side: Side, objects: int) -> list[tuple[str, str]]:
+    """What one change costs, with so many objects beside it and without."""
+
+    def put(number: int) -> None:
+        side.put(f"many/{number % 1000}/{number}", b"x" * 1000)
+
+    alone = one_change(side)
+    began = time.monotonic()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(put, range(objects)))
+    written = time.monotonic() - began
+    while side.status()["last"]["counts"]["objects"] < objects:
+        time.sleep(1)
+    copied = time.monotonic() - began
+    compared = side.backup()
+    among = one_change(side)
+    return [
+        (f"{objects:,} objects of 1 kB", f"written in {written:.0f} s, at the place {copied - written:.0f} s later"),
+        ("everything compared, nothing changed", f"{compared:.1f} s"),
+        ("a round with one changed object", f"{among:.1f} s among these, {alone:.1f} s before they were there"),
+        ("memory after that", f"{megabytes(side):.0f} MB"),
+    ]
+
+
+def one_change(side: Side) -> float:
+    """Seconds that the round with it takes."""
+    side.settle()
+    before = side.status()["last"]["id"]
+    side.put("many/0/0", os.urandom(1000))
+    while (last := side.status()["last"])["id"] == before:
+        time.sleep(0.2)
+    began = datetime.datetime.strptime(last["id"], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=datetime.UTC)
+    return time.time() - began.timestamp()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=20, help="each turn of each stack")
+    parser.add_argument("--objects", type=int, default=100_000)
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="mlflow-platform-bench-") as folder,
+        brought_up(Path(folder) / "kept", {"backup": BUSY}) as kept_stack,
+        brought_up(Path(folder) / "bare", {"backup": {"to": "none"}}) as bare_stack,
+    ):
+        kept, bare = (Side(Platform(stack, stack.outputs())) for stack in (kept_stack, bare_stack))
+        kept.settle()
+        rest = megabytes(kept)
+        costs = [
+            row(what, in_turns(kept, bare, acts, options.turns, options.seconds))
+            for what, acts in (
+                ("log_metric", (kept.log_metric, bare.log_metric)),
+                ("upload of 5 MB", (kept.upload, bare.upload)),
+            )
+        ]
+        costs.append(
+            ("memory at rest", f"{rest:.0f} MB; goal {MEMORY_GOAL} {'met' if rest < MEMORY_GOAL else 'missed'}")
+        )
+        many = increments(kept, options.objects)
+    text = "\n".join(
+        [
+            markdown(f"With a backup beside none, {CLIENTS} clients", ("what", "rates and their ratio"), costs),
+            markdown("Increments", ("what", "time"), many),
+            markdown("Versions", ("what", "version"), versions()),
+        ]
+    )
+    report = Path(__file__).parent / "results" / f"{datetime.date.today()}-backup.md"
+    report.write_text(f"# What a backup costs, {datetime.date.today()}\n\n{text}")
+    print(f"\n{text}\nwritten to {report}")
+
+
+if __name__ == "__main__":
+    main()
