@@ -18,6 +18,7 @@ from components.settings import S3, HostFolder, OwnVolume, Place, Sftp
 from components.settings import Backup as Settings
 
 _SETTINGS_FILE = "/etc/mlflow-platform/backup.json"
+_LOG_LIMIT = 4 << 30  # bytes of log that wait for a place that is away, before they stay in PostgreSQL
 _KNOWN_HOSTS_FILE = "/etc/mlflow-platform/known_hosts"
 _SECRETS_FILE = "/run/secrets/backup.json"
 _LEAST_KEY = 16  # characters
@@ -109,6 +110,7 @@ class Backup(pulumi.ComponentResource):
             "keep": args.settings.keep.model_dump(),
             "database_seconds": args.settings.database_seconds,
             "artifacts_every": args.settings.artifacts_every,
+            "log_limit": _LOG_LIMIT,
             "postgres": {"host": args.database.host, "port": args.database.port, "user": args.database.user},
             "databases": list(args.counted),
             "s3": {"endpoint": args.object_store_url, "bucket": args.bucket, "region": args.region},

@@ -223,11 +223,13 @@ class Service:
         files: Mapping[str, str] | None = None,
         database_seconds: int = 1,
         artifacts_every: int = 3600,
+        log_limit: int = 4 << 30,
     ):
         graph = declared()
         self.stage, self.key = stage, key
         self.settings = json.loads(graph.upload("backup", SETTINGS))
         often = {"artifacts_every": artifacts_every, "database_seconds": database_seconds}
+        often |= {"log_limit": log_limit}
         self.settings |= {"place": dict(place), **often}
         self.settings["s3"]["endpoint"] = "http://minio:9000"
         self.secrets = {**json.loads(graph.upload("backup", SECRETS)), "key": key, "place": dict(secrets or {})}

@@ -1,6 +1,7 @@
 """A place that is somebody else's, full, read-only or away: said in one sentence, and over when it is over."""
 
 import io
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -133,3 +134,26 @@ def test_the_volume_of_what_is_on_its_way_may_be_lost(stage: Stage, small: tuple
     assert Restore(again).happened()[-1] == "while there was no backup"
     again.ask("verify")
     again.container.remove(force=True)
+
+
+@pytest.mark.slow
+def test_a_place_that_is_away_for_long_does_not_fill_dockers_disk(stage: Stage):
+    place = SmallPlace(stage, 400)
+    service = stage.service(volume=place.volume, log_limit=40_000_000)
+    until(lambda: service.status().get("last"), MINUTES)
+    place.do("chmod -R a-w .")
+    for _ in range(10):
+        stage.sql(
+            "SELECT pg_logical_emit_message(true, 'x', string_agg(md5(n::text), '')) FROM generate_series(1, 300000) n"
+        )
+        time.sleep(1)
+    why = until(lambda: service.failing().get("receiving the log", ""), MINUTES)
+    assert "bytes of log wait for the place" in why
+    held = int(service.shell("du", "-sb", "/var/lib/backup/main")[1].split()[0])
+    assert held < 40_000_000 + 5 * 16_777_216
+    at = stage.happens("beyond the limit")
+    place.do("chmod -R u+w .")
+    until(lambda: not service.failing() and service.shipped(at), MINUTES)
+    assert len({backup["base"] for backup in service.listed()}) == 1  # PostgreSQL had kept the rest
+    assert "beyond the limit" in Restore(service).happened()
+    service.container.remove(force=True)

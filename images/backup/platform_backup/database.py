@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,15 @@ class Database:
             self._shipped |= set(new)
         self._shipped &= there  # what Barman removed is not asked for again
         return self._ship_newest(f"{folder}/streaming")
+
+    def waiting(self) -> int:
+        """Bytes of the log that are here and not at the place."""
+        folders = (self._home / "wals", self._home / "streaming")
+        files = [file for folder in folders for file in folder.rglob("*") if file.suffix != ".db"]
+        shipped = {self._home / "wals" / path for path in self._shipped}
+        with suppress(FileNotFoundError):  # it has just got its final name
+            return sum(file.stat().st_size for file in files if file.is_file() and file not in shipped)
+        return 0
 
     def _ship_newest(self, folder: str) -> int | None:
         """Each time under another name, so that what is there already is never half written over."""

@@ -37,6 +37,12 @@ class Receiver:
         arguments = ["barman", "-c", str(RUN / "barman.conf"), "receive-wal", SERVER]
         return subprocess.run(arguments, env=environment(), stdout=subprocess.DEVNULL, check=False).returncode
 
+    @staticmethod
+    def stop() -> None:
+        """PostgreSQL keeps, as long as it can, what comes from now on."""
+        with suppress(DatabaseError):  # it does not run
+            barman(["receive-wal", "--stop", SERVER])
+
     def _parted(self) -> str | None:
         with self._database.connected() as connection:
             state = connection.execute(_STATE, [SLOT]).fetchone()

@@ -65,6 +65,10 @@ class Service:
 
     def _receive_once(self) -> None:
         self._database.system()
+        if (waiting := self._database.waiting()) > self._config.settings["log_limit"]:
+            raise RuntimeError(
+                f"{waiting:,} bytes of log wait for the place, and no more are fetched until it takes them"
+            )
         began = time.monotonic()
         lasting = threading.Timer(_AGAIN, lambda: self._status.well("receiving the log"))
         lasting.start()
@@ -84,6 +88,8 @@ class Service:
     def _ship(self) -> None:
         while True:
             self._status.attempt("shipping the log", self._ship_once)
+            if self._database.waiting() > self._config.settings["log_limit"]:
+                self._receiver.stop()  # a place that is away for long is no reason to fill Docker's disk
             time.sleep(self._config.settings["database_seconds"])
 
     def _ship_once(self) -> None:
@@ -131,15 +137,15 @@ class Service:
         every = self._config.settings["artifacts_every"]
         while True:
             due = time.monotonic() + every
-            try:
+            with suppress(Exception):  # which is in the status
                 self.backup(say, whole=self._a_day_since("compared"))
-            except Exception:  # which is in the status
-                due = min(due, time.monotonic() + _SOON)
             if self._a_day_since("cleaned"):
                 self._status.attempt("cleaning up", self._clean_up)
             if self._status.get("verified") is None or self._a_day_since("verified"):
                 with suppress(Exception):
                     self.verify(say, deep=False)
+            if self._status.fails("backup") or self._status.fails("cleaning up"):
+                due = min(due, time.monotonic() + _SOON)
             time.sleep(_AGAIN)
             self._due.wait(max(0.0, due - time.monotonic()))
             self._due.clear()

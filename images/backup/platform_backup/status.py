@@ -31,6 +31,9 @@ class Status:
     def get(self, name: str) -> Any:
         return self._facts.get(name)
 
+    def fails(self, work: str) -> bool:
+        return work in self._failing
+
     def attempt(self, work: str, do: Callable[[], Any]) -> None:
         """Does it; a failure is told once, stands in the status until it is over, and never ends the caller."""
         with suppress(Exception), self.doing(work):
