@@ -13,7 +13,7 @@ from tests.e2e.browser import Person
 from tests.e2e.conftest import Platform, brought_up
 from tests.e2e.stack import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 _TOKEN_SECONDS = 20
 _RESTARTS = {"150": "keycloak", "450": "minio-1", "700": "mlflow"}  # at which steps

@@ -48,6 +48,7 @@ def test_a_restart_of_everything_at_once_loses_nothing(platform: Platform, train
     soon(platform, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", ["postgres", "keycloak", "minio-1", "mlflow", "gateway"])
 def test_a_restart_of_one_loses_nothing(platform: Platform, trained: str, service: str):
     before = seen_by_a_developer(platform)

@@ -124,6 +124,7 @@ def test_a_key_with_a_line_break_is_copied(stage: Stage, rounds: Service):
     stage.bucket().remove_object(BUCKET, "two\nlines")
 
 
+@pytest.mark.slow
 def test_what_changed_while_minio_was_away_is_found(stage: Stage, rounds: Service):
     put(stage, "before", b"1")
     after_the_next(rounds)

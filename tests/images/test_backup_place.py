@@ -38,6 +38,7 @@ def begun(stage: Stage, service: Service) -> Service:
     return service
 
 
+@pytest.mark.slow
 def test_a_place_that_another_key_began_is_left_alone(stage: Stage, begun: Service):
     stranger = stage.service(volume=begun.volume, key="another key of this length")
     why = until(lambda: stranger.failing().get("backup", ""))

@@ -7,6 +7,8 @@ import pytest
 
 from tests.images.backups import BUCKET, Service, Stage, until
 
+pytestmark = pytest.mark.slow
+
 FLIP = """
 import sys
 with open(sys.argv[1], "r+b") as file:
