@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from launcher import bundle, images
+from launcher import bundle
 from launcher.console import Failure, duration
 from launcher.paths import Paths
 from launcher.processes import answer
@@ -40,7 +40,7 @@ def bring(paths: Paths, stack: Stack, state: State) -> None:
     """Hands the stack's state to the backup, which takes it along from now on; the archive goes by stdin."""
     if not (to := container(state)):
         return
-    archive = bundle.packed(bundle.of(paths, stack, images.mode(paths, stack.name)[0]))
+    archive = bundle.packed(bundle.of(paths, stack))
     _run(to, ["keep-stack"], stdin=archive)
 
 

@@ -27,7 +27,6 @@ class Bundle:
     """`files` are by path from the checkout's root, with the stack file; `deployment` has its secrets readable."""
 
     stack: str
-    images: str
     commit: str
     deployment: Mapping[str, Any]
     files: Mapping[str, bytes]
@@ -37,18 +36,22 @@ class Bundle:
         return State(self.deployment)
 
 
-def of(paths: Paths, stack: Stack, images: str) -> Bundle:
+def commit(paths: Paths) -> str:
+    """Of this checkout."""
+    return answer(["git", "-C", paths.root, "describe", "--always", "--dirty"]) or "unknown"
+
+
+def of(paths: Paths, stack: Stack) -> Bundle:
     own = f"Pulumi.{stack.name}.yaml"
     names = [own, *(answer([paths.python, "-m", "launcher.named_files", own], cwd=paths.root) or "").split()]
     found = {name: (paths.root / name).read_bytes() for name in names if (paths.root / name).is_file()}
     found[own] = stack_file.without_salt(found[own].decode()).encode()
-    commit = answer(["git", "-C", paths.root, "describe", "--always", "--dirty"]) or "unknown"
-    return Bundle(stack.name, images, commit, stack.state(secrets=True).deployment, found)
+    return Bundle(stack.name, commit(paths), stack.state(secrets=True).deployment, found)
 
 
 def packed(bundle: Bundle) -> bytes:
     """Reproducibly: the same stack is the same archive, which a backup keeps once."""
-    about = {"stack": bundle.stack, "images": bundle.images, "commit": bundle.commit}
+    about = {"stack": bundle.stack, "commit": bundle.commit}
     members = {_ABOUT: json.dumps(about).encode(), _STATE: json.dumps(bundle.deployment).encode()}
     members |= {f"{_FILES}{name}": content for name, content in sorted(bundle.files.items())}
     archive = io.BytesIO()
@@ -64,7 +67,8 @@ def unpacked(archive: bytes) -> Bundle:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         members = {member.name: file.read() for member in tar if (file := tar.extractfile(member))}
     files = {name.removeprefix(_FILES): content for name, content in members.items() if name.startswith(_FILES)}
-    return Bundle(**json.loads(members[_ABOUT]), deployment=json.loads(members[_STATE]), files=files)
+    about = json.loads(members[_ABOUT])
+    return Bundle(about["stack"], about["commit"], json.loads(members[_STATE]), files)
 
 
 def put_files(paths: Paths, bundle: Bundle) -> None:

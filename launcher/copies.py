@@ -116,6 +116,8 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
         one_run.bring(Target.of(paths, stack, state), restoring, found, state, options.only)
         return 0
     kept = restoring.bundle()
+    if kept.commit != (here := bundle.commit(paths)):
+        say(f"   it was made by commit {kept.commit}; this checkout is {here}, and its versions are what will run")
     if stack.name == kept.stack:
         bundle.put_files(paths, kept)
     elif not (paths.root / f"Pulumi.{stack.name}.yaml").exists():

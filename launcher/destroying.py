@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from launcher import images, inventory, leftovers, losses, prepare, upgrade
-from launcher.console import Failure, agreed, done, say, step, table
+from launcher.console import Failure, agreed, done, say, table
 from launcher.inventory import Thing
 from launcher.paths import Paths
 from launcher.stack import Stack
@@ -50,7 +50,7 @@ def _but_for_its_data(stack: Stack, state: State, *, ask: bool) -> None:
     else:
         say(f"   these go: {leftovers.in_words(rest)}")
         _agreed(f"Take down stack {stack.name}, and keep its data?", ask)
-        _delete(rest)
+        leftovers.delete(rest)
     if gone := {made.urn for made in state.made if made.kind != "volume"}:
         stack.replace_state(state.without(gone))
     if volumes:
@@ -64,7 +64,7 @@ def _with_its_data(paths: Paths, stack: Stack, state: State, *, ask: bool) -> No
         say("   these volumes go, with all runs, models, artifacts, users and permissions on them:")
         print(table([("VOLUME", "SINCE"), *((volume.name, since[volume]) for volume in volumes)]))
     _agreed(f"Delete stack {stack.name} and all its data for good?", ask)
-    _delete([*rest, *volumes])
+    leftovers.delete([*rest, *volumes])
     gone = {made.urn for made in state.made}
     gone |= {resource["urn"] for resource in state.resources if losses.kept_by(resource["urn"])}
     if gone:
@@ -85,7 +85,7 @@ def _leftovers(paths: Paths, stack: Stack, state: State, *, ask: bool) -> None:
         return
     print(table([("KIND", "NAME", "SINCE"), *((thing.kind, thing.name, since) for thing, since in found.items())]))
     _agreed(f"Delete these {len(found)} things, with the data on them?", ask)
-    _delete(list(found))
+    leftovers.delete(list(found))
 
 
 def _of(state: State) -> list[Thing]:
@@ -97,14 +97,6 @@ def _split(found: Sequence[Thing]) -> tuple[list[Thing], list[Thing]]:
     """What holds data, and the rest."""
     volumes = [thing for thing in found if thing.kind == "volume"]
     return volumes, [thing for thing in found if thing.kind != "volume"]
-
-
-def _delete(found: Sequence[Thing]) -> None:
-    """Servers are told to stop first, so that what they have to write is written."""
-    if running := [thing for thing in found if thing.kind == "container" and thing.state == "running" and thing.runs]:
-        with step(f"stop {', '.join(thing.name for thing in running)}"):
-            inventory.do("stop the containers", ["stop", "--time", "20", *(thing.id for thing in running)])
-    leftovers.delete(found)
 
 
 def _agreed(question: str, ask: bool) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from launcher import backups, images, inventory, probe
+from launcher import backups, images, inventory, leftovers, probe
 from launcher.bundle import Bundle
-from launcher.console import Failure, say, step
+from launcher.console import Failure, say
 from launcher.paths import Paths
 from launcher.recovery import Recovery
 from launcher.restore import Found, Restore, enough_room
@@ -82,7 +82,7 @@ def whole(target: Target, restoring: Restore, found: Found, kept: Bundle, *, art
         restoring.records(recovery, found)
         _keep_state(target)
     if not target.begun.exists():
-        _stop_and_remove(target.prefix)
+        _take_down(target.prefix)
         recovery.swap()
         _hold_backups(target, restoring.image)
         target.stack.replace_state(_taken_over(kept, target.stack, target.there))
@@ -104,7 +104,7 @@ def undo(target: Target, image: str) -> None:
     recovery = target.recovery(image)
     if not target.before.exists() or not recovery.exchanged():
         raise Failure(f"There is nothing to undo: no restore of stack {target.stack.name} is unfinished.")
-    _stop_and_remove(target.prefix)
+    _take_down(target.prefix)
     recovery.back()
     _forget_spool(target.prefix, target.there)
     before = State(json.loads(target.before.read_text()))
@@ -187,15 +187,6 @@ def same_containers(bundle: Bundle) -> bool:
     return bool(made) and all(part.key in there for part in made)
 
 
-def _stop_and_remove(prefix: str) -> None:
+def _take_down(prefix: str) -> None:
     """The stack's containers and networks, which hold no data; volumes stay."""
-    found = [thing for thing in inventory.things() if thing.prefix == prefix]
-    containers = [thing for thing in found if thing.kind == "container"]
-    with step("stop the stack"):
-        if running := [thing.id for thing in containers if thing.state == "running"]:
-            inventory.do("stop containers", ["stop", "--time=30", *running])
-        for thing in containers:
-            inventory.do(f"remove container {thing.name}", ["rm", "--force", "--volumes", thing.id])
-        for thing in found:
-            if thing.kind == "network":
-                inventory.do(f"remove network {thing.name}", ["network", "rm", thing.id])
+    leftovers.delete(leftovers.in_order([it for it in leftovers.of_prefix(prefix) if it.kind != "volume"]))

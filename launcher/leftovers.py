@@ -1,11 +1,11 @@
-"""What Docker has under a stack's prefix though this checkout has no state of it: named before `up` meets it."""
+"""What Docker has under a prefix: named before `up` meets it without a state of it, and how it is taken away."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from launcher import inventory
-from launcher.console import Failure, say
+from launcher.console import Failure, say, step
 from launcher.inventory import Thing
 from launcher.paths import Paths
 from launcher.processes import answer
@@ -49,8 +49,11 @@ def deletable(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]]) -> di
     return {thing: times[thing] for thing in in_order(found)}
 
 
-def delete(found: Iterable[Thing]) -> None:
-    """In this order; the first refusal ends it."""
+def delete(found: Collection[Thing]) -> None:
+    """In this order; the first refusal ends it. Servers are told to stop first, so that what they hold is written."""
+    if running := [thing for thing in found if thing.kind == "container" and thing.state == "running" and thing.runs]:
+        with step(f"stop {', '.join(thing.name for thing in running)}"):
+            inventory.do("stop the containers", ["stop", "--time", "30", *(thing.id for thing in running)])
     for thing in found:
         inventory.do(f"delete {thing.kind} {thing.name}", [*_REMOVE[thing.kind], thing.id])
         say(f" ✓ deleted {thing.kind} {thing.name}")

@@ -28,7 +28,7 @@ WELL: dict[str, Any] = {
     "verified": NOW - 3600,
     "verified_deep": None,
 }
-KEPT = Bundle("dev", "local", "abc", {"resources": []}, {"Pulumi.dev.yaml": b"config: {}\n", "certs/key.pem": b"key"})
+KEPT = Bundle("dev", "abc", {"resources": []}, {"Pulumi.dev.yaml": b"config: {}\n", "certs/key.pem": b"key"})
 
 
 def test_what_is_well_says_so_with_its_ages():

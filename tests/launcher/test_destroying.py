@@ -62,7 +62,7 @@ def test_what_runs_goes_and_the_data_stay_with_all_that_the_next_up_needs_of_the
     assert cli.main(["destroy", "--yes"]) == 0
     containers = {made.id for made in deployed().made if made.kind == "container"}
     assert deleted(daemon) == {*containers, "id-of-network", "id-of-network-database"}
-    assert daemon.calls()[0].startswith("stop --time 20 id-of-")
+    assert daemon.calls()[0].startswith("stop --time 30 id-of-")
     assert {made.kind for made in pulumi.state.made} == {"volume"}
     assert {"database", "realm", "bucket", "data1"} <= pulumi.names
     assert pulumi.calls == []

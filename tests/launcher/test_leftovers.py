@@ -48,6 +48,7 @@ def test_leftovers_are_deleted_containers_first_and_nothing_else(daemon: FakeDoc
     daemon.shown([*reversed(LEFT), *FOREIGN])
     leftovers.delete(leftovers.deletable(checkout, "dev", PLAN))
     assert [call for call in daemon.calls() if "inspect" not in call] == [
+        "stop --time 30 1",
         "rm --force --volumes 1",
         "volume rm p-postgres",
     ]
