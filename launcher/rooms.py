@@ -9,7 +9,7 @@ from launcher.processes import answer
 from launcher.sizes import in_words
 from launcher.state import State
 
-_LEAST = 0.02  # of a disk; MinIO writes nothing more below 0.01, PostgreSQL when not 16 MB are left
+_LEAST, _LEAST_BYTES = 0.02, 64_000_000  # MinIO writes nothing beyond 0.99 of a disk, PostgreSQL without 16 MiB
 _SIZES = ["df", "-P", "-B1"]
 
 
@@ -31,7 +31,7 @@ def _sentences(container: Mapping[str, Any]) -> Iterator[str]:
         if not mount["RW"] or not _holds_data(mount) or not (room := _room(container, mount)):
             continue
         left, size = room
-        if left < size * _LEAST:
+        if left < max(size * _LEAST, _LEAST_BYTES):
             yield (
                 f"{mount.get('Name') or mount['Source']} is full: {in_words(left)} of {in_words(size)} are left; "
                 f"what {name} has to store there fails until there is room"

@@ -33,7 +33,7 @@ def sized(programs: Callable[[str, str], Path], tmp_path: Path) -> Callable[[int
 
 
 def test_a_volume_with_room_is_not_spoken_of(sized: Callable[..., list[str]]):
-    assert sized(50_000_000) == []
+    assert sized(70_000_000) == []
 
 
 @pytest.mark.parametrize("running", [True, False])
