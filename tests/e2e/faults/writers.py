@@ -18,6 +18,7 @@ _LARGEST = 64_000  # bytes of an object
 _PAUSE = 0.15  # seconds between two requests of a client
 _TOKEN = 200.0  # seconds for which a token is used, of the 300 that it holds
 _PATIENCE = 120.0  # seconds that a client may take to its end
+_one_by_one = threading.Lock()  # Keycloak refuses a login while another of the same user is under way
 _S3 = {"connect_timeout": 5, "read_timeout": 20, "retries": {"total_max_attempts": 1}}
 
 
@@ -182,7 +183,8 @@ class _Session:
 
     def _login(self) -> str:
         if time.time() > self._until:
-            self._token, self._s3 = self._platform.token("dev"), None
+            with _one_by_one:
+                self._token, self._s3 = self._platform.token("dev"), None
             self._until = time.time() + _TOKEN
         return self._token
 
