@@ -52,3 +52,20 @@ def test_without_room_minio_refuses_objects_and_takes_them_again_once_there_is_s
         faulty.is_well(HEALED)
         print(f"all was well {time.time() - room:.0f} s after there was room")
     assert writers.differing() == []
+
+
+def test_a_restore_for_which_postgresqls_volume_has_no_room_leaves_nothing_there(faulty: Faulty):
+    """Else it would take the room of the server that still runs, and no base backup could be made beside it."""
+    with Writers(faulty.platform) as writers:
+        writers.both_store(120)
+        faulty.postgres.do("fallocate -l $(($(df -P -B1 /room | tail -1 | awk '{print $4}') - 60000000)) /room/.filler")
+        try:
+            refused = faulty.stack.platform("restore", "--yes")
+        finally:
+            faulty.postgres.make_room()
+        assert (refused.returncode, "No space left on device" in refused.stderr) == (1, True), refused.stderr
+        assert faulty.stack.run("postgres", ["sh", "-c", "ls -A $PGDATA | grep restored || true"]) == ""
+        made = faulty.stack.platform("backup", "now", "--base")
+        assert made.returncode == 0, made.stderr
+        faulty.is_well(HEALED)
+    assert writers.differing() == []
