@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from launcher import (
     ports,
     prepare,
     probe,
+    rooms,
     served,
     sizes,
     status,
@@ -192,7 +194,7 @@ def show_status(paths: Paths, options: argparse.Namespace) -> int:
     print(table([("PART", "STATE", "HEALTH", "SINCE"), *((p.name, p.state, p.health, p.since) for p in found)]))
     if state and state.runs:
         print(f"\n{sizes.told(state)}")
-    well = not state or all([_show_certificates(paths, state), _show_backups(state)])
+    well = not state or all([_show_certificates(paths, state), _show_backups(state), _show_wrong(state)])
     return 0 if well and all(part.well for part in found) else 1
 
 
@@ -223,6 +225,17 @@ def _show_backups(state: State) -> bool:
     for sentence in report.wrong:
         say(f" ! backup: {sentence}")
     return not report.wrong
+
+
+def _show_wrong(state: State) -> bool:
+    """Says which volume is full, and who does not get an answer; whether there is nothing of that."""
+    if not state.runs:
+        return True
+    with ThreadPoolExecutor(2) as pool:
+        found = [sentence for said in pool.map(lambda ask: ask(state), (rooms.full, probe.wrong)) for sentence in said]
+    for sentence in found:
+        say(f" ! {sentence}")
+    return not found
 
 
 def _first(names: Sequence[str]) -> str:

@@ -79,7 +79,11 @@ def whole(target: Target, restoring: Restore, found: Found, kept: Bundle, *, art
     else:
         target.begun.unlink(missing_ok=True)
         enough_room(found, restoring.image)
-        restoring.records(recovery, found)
+        try:
+            restoring.records(recovery, found)
+        except BaseException:  # Ctrl-C, too: no base backup can be made beside what was fetched
+            recovery.forget_coming()
+            raise
         _keep_state(target)
     if not target.begun.exists():
         _take_down(target.prefix)

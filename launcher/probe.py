@@ -18,6 +18,7 @@ from launcher.state import Made, State
 _WITHIN = 60.0  # seconds, for what has just been started
 _ANSWER = 5.0
 _PAUSE = 1.0
+_NO_CONNECTION = ("too many clients", "too many connections", "remaining connection slots")
 _MLFLOW = "mlflow"  # the container's resource in the program
 
 
@@ -51,6 +52,14 @@ def until_all_answer(stack: str, state: State, within: float = _WITHIN) -> None:
         say(f" ! not asked, since a load balancer answers there: {', '.join(others)}")
     answer = "" if others else "MLflow, Keycloak, S3 and MinIO's console answer; "
     done(f"{answer}MLflow reaches its databases, bucket and Keycloak's keys")
+
+
+def wrong(state: State) -> list[str]:
+    """A sentence for each thing that users, or MLflow, do not get; asked once, for whoever asks how a stack fares."""
+    questions = [question for question in _questions(state) if question.look]
+    with ThreadPoolExecutor(len(questions) or 1) as pool:
+        reasons = pool.map(lambda question: question.ask(), questions)
+        return [f"{question.what}: {reason}" for question, reason in zip(questions, reasons, strict=True) if reason]
 
 
 def _sentence(stack: str, state: State, question: Question, reason: str, within: float) -> str:
@@ -135,4 +144,13 @@ def _inside(mlflow: Made) -> str | None:
     except ValueError:
         said = (asked.stderr or asked.stdout).strip().rpartition("\n")[2]
         return f"{mlflow.name} cannot be asked what it reaches ({said})"
-    return next((f"MLflow does not reach {what}: {reason}" for what, reason in found.items() if reason), None)
+    return next(
+        (f"MLflow does not reach {what}: {_in_words(reason)}" for what, reason in found.items() if reason), None
+    )
+
+
+def _in_words(reason: str) -> str:
+    """What PostgreSQL says to those for whom there is no connection differs by who asks, and names none."""
+    if any(words in reason for words in _NO_CONNECTION):
+        return f"PostgreSQL has no connection left; pg_stat_activity there says who has them ({reason})"
+    return reason

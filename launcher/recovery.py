@@ -131,6 +131,11 @@ class Recovery:
     def forget_before(self) -> None:
         self._on_volume("remove the records of before", f"rm -rf /data/{BEFORE} /data/{COMING}")
 
+    def forget_coming(self) -> None:
+        """What was fetched and is not going to be served: it takes the running server's room."""
+        self.clear()
+        self._on_volume("remove what was fetched", f"rm -rf /data/{COMING}")
+
     def exchanged(self) -> bool:
         """Whether what there was before is still beside what was restored."""
         listed = self._script(f"[ ! -e /data/{BEFORE}/.whole ] || echo yes")

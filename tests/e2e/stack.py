@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -124,6 +125,31 @@ class Stack:
         own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
         program = self.backend.parent / "program"
         return launched(program, command, "--stack", self.name, *arguments, **{**own, **variables})
+
+    def killed_at(self, line: str, command: str, *arguments: str) -> None:
+        """Begins such a run, and kills it with all its children when it says this."""
+        program = self.backend.parent / "program"
+        assert (program / "platform").exists(), "the checkout is made whole by an earlier command"
+        own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
+        launcher = subprocess.Popen(
+            ["./platform", command, "--stack", self.name, *arguments],
+            cwd=program,
+            env={**os.environ, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert launcher.stderr
+        said: list[str] = []
+        for text in launcher.stderr:
+            said.append(text)
+            if line in text:
+                os.killpg(launcher.pid, signal.SIGKILL)
+                break
+        launcher.wait()
+        assert line in "".join(said), "".join(said)
 
     def up(self) -> Counter[str]:
         """Counts what was done, by kind: create, same, update, replace, delete."""

@@ -151,3 +151,17 @@ def test_what_a_load_balancer_answers_is_not_asked_and_not_promised(
     reached(programs, tmp_path, """echo '{"its bucket": "HTTP Error 404"}'""", "mlflow", "minio-1", "gateway")
     with pytest.raises(Failure, match="MLflow does not reach its bucket"):
         probe.until_all_answer("dev", made, within=0)
+
+
+def test_how_it_fares_is_a_sentence_for_each_thing_that_is_not_had(gateway: str, programs, tmp_path: Path):
+    reached(
+        programs,
+        tmp_path,
+        """echo '{"its database": "FATAL: sorry, too many clients already", "its bucket": null}'; exit 1""",
+    )
+    ByPath.answers["/mlflow/"] = (503, "")
+    assert probe.wrong(with_outputs(gateway)) == [
+        f"S3 ({gateway}): {gateway}/mlflow/ answers otherwise than it should (status 503)",
+        "MLflow's databases, bucket and keys: MLflow does not reach its database: PostgreSQL has no connection "
+        "left; pg_stat_activity there says who has them (FATAL: sorry, too many clients already)",
+    ]

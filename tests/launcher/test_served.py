@@ -182,8 +182,9 @@ def test_a_docker_that_hangs_is_no_traceback(programs: Programs, monkeypatch: py
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch, programs: Programs, capsys: pytest.CaptureFixture[str]):
-    """Runs `./platform status` on a stack whose containers are well; its exit code and all that it prints."""
+    """Runs `./platform status` on a stack that is well but for certificates; its exit code and all that it prints."""
     monkeypatch.setattr(Paths, "python", PYTHON)
+    monkeypatch.setattr(cli, "_show_wrong", lambda _: True)
     monkeypatch.setattr(inventory, "things", lambda: [])
     monkeypatch.setattr(status, "parts", lambda *_: [status.Part("p-gateway", "running", "healthy", "", well=True)])
     programs("docker", "exit 1")
