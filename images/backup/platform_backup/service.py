@@ -87,6 +87,7 @@ class Service:
             time.sleep(self._config.settings["database_seconds"])
 
     def _ship_once(self) -> None:
+        _unless_held()  # a restore that is taken back would leave a timeline there that nothing continues
         with self._shipping:
             folder = self._opened()
             try:
@@ -135,7 +136,7 @@ class Service:
                 self.backup(say, whole=self._a_day_since("compared"))
             except Exception:  # which is in the status
                 due = min(due, time.monotonic() + _SOON)
-            if self._a_day_since("cleaned"):
+            if self._a_day_since("cleaned") and not HOLD.exists():
                 self._status.attempt("cleaning up", self._clean_up)
             if self._status.get("verified") is None or self._a_day_since("verified"):
                 with suppress(Exception):
@@ -150,8 +151,7 @@ class Service:
     def backup(self, tell: Tell, *, whole: bool = False, base: bool = False) -> Manifest:
         """Records first, then objects: whatever the records name is among them."""
         with self._turn, self._status.doing("backup"):
-            if HOLD.exists():
-                raise RuntimeError("a restore of this stack is unfinished")
+            _unless_held()
             folder = self._opened()
             stack, stack_sha256 = self._send_stack()
             gap = self._receiver.gap
@@ -237,3 +237,8 @@ class Service:
             self._status.set(verified=now, verified_deep=now if deep else self._status.get("verified_deep"))
             if problems:
                 raise RuntimeError("; ".join(problems))
+
+
+def _unless_held() -> None:
+    if HOLD.exists():
+        raise RuntimeError("a restore of this stack is unfinished")
