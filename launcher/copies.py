@@ -102,14 +102,14 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
         exchange.undo(Target.of(paths, stack, stack.make_ready()), images.ensure(paths, stack.name, "backup"))
         done(f"stack {stack.name} is as it was before the restore")
         return 0
-    source = _source(stack, options)
+    source = _source(paths, stack, options)
     restoring = Restore(paths, source, options.at, stack.name)
     with step("look at the place"):
         found = restoring.look()
     stack = replace(stack, name=options.into or options.stack or found.place["stack"])
     say(f" ✓ {source.settings['place']['name']}: stack {found.place['stack']}, backup of {found.when}")
     if options.only == "artifacts":
-        exchange.bring_artifacts(restoring, stack.state(secrets=True))
+        exchange.bring_artifacts(restoring, stack.name, stack.state(secrets=True))
         return 0
     if options.only and options.only not in _PARTS:
         state = stack.state(secrets=True)
@@ -132,11 +132,12 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
     return 0
 
 
-def _source(stack: Stack, options: argparse.Namespace) -> Source:
+def _source(paths: Paths, stack: Stack, options: argparse.Namespace) -> Source:
     if options.place:
         key = options.key_file.read_text().strip() if options.key_file else _asked_key()
         return places.named(options.place, key, ssh_key=options.ssh_key, host_keys=options.host_key)
     own = places.of_stack(stack.state(secrets=True)) if stack.exists() else None
+    own = own or Source.kept(exchange.Unfinished.of(paths, stack.name).source)
     if not own:
         raise Failure(f"This checkout knows no stack {stack.name} with a backup: --from says where it is.")
     return own
