@@ -119,7 +119,15 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
     if stack.name == kept.stack:
         bundle.put_files(paths, kept)
     elif not (paths.root / f"Pulumi.{stack.name}.yaml").exists():
-        raise Failure(f"--into {stack.name} needs Pulumi.{stack.name}.yaml: a copy of the other with ports of its own.")
+        raise Failure(
+            f"--into {stack.name} needs Pulumi.{stack.name}.yaml: a copy of the other with ports of its own, and with "
+            "`to: none`, or a place of its own, under backup."
+        )
+    elif bundle.same_place(paths, kept, stack.name):
+        raise Failure(
+            f"Pulumi.{stack.name}.yaml sends backups to the place of stack {kept.stack}: `to: none` under backup sends "
+            "none, or name another place. Nothing was changed."
+        )
     current = stack.make_ready()
     if options.only == "state" or (not current.made and stack.name == kept.stack and same_containers(kept)):
         _take_over_state(stack, kept, current)

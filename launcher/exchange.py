@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from launcher import backups, images, inventory, probe
+from launcher import backups, images, inventory, leftovers, ports, probe
 from launcher.bundle import Bundle
 from launcher.console import Failure, say, step
 from launcher.paths import Paths
@@ -30,12 +30,18 @@ class Target:
 
     @classmethod
     def of(cls, paths: Paths, stack: Stack, current: State) -> "Target":
-        plan = [step.get("newState") or {} for step in stack.plan()]  # of what is the same it says nothing
+        steps = stack.plan()
+        plan = [step.get("newState") or {} for step in steps]  # of what is the same it says nothing
         prefix = current.prefix or next(prefixes(made.get("inputs") or {} for made in plan), None)
         if not prefix:
             raise Failure(
                 f"What stack {stack.name} would be called is not known: ./platform preview says what is wrong."
             )
+        found = leftovers.of_prefix(prefix)
+        if others := sorted({thing.stack for thing in found} - {stack.name, ""}):
+            raise Failure(leftovers.prefix_taken(stack.name, prefix, others[0]))
+        if not any(thing.kind == "container" for thing in found):
+            ports.check_free(steps)
         volumes = {made.name for made in current.made if made.kind == "volume"}
         volumes |= {made["inputs"]["name"] for made in plan if made.get("type") == _VOLUME}
         return cls(paths, stack, prefix, frozenset(volumes))
@@ -109,8 +115,9 @@ def whole(target: Target, restoring: Restore, found: Found, kept: Bundle, *, art
         raise Failure("\n  ".join([str(failure), *ways])) from None
     recovery.forget_before()
     unfinished.forget()
-    backups.release(state)
-    backups.now(target.paths, target.stack, state, base=True)
+    if backups.container(state):  # a look has none
+        backups.release(state)
+        backups.now(target.paths, target.stack, state, base=True)
 
 
 def undo(target: Target, image: str) -> None:

@@ -12,10 +12,13 @@ import pytest
 from launcher import backups, bundle, copies, places
 from launcher.bundle import Bundle
 from launcher.console import Failure
-from launcher.exchange import Unfinished
+from launcher.exchange import Target, Unfinished
+from launcher.inventory import Thing
 from launcher.paths import Paths
 from launcher.places import Source
-from launcher.state import State
+from launcher.stack import Stack
+from launcher.state import PREFIX_LABEL, State
+from tests.launcher.deployment import FakeDocker
 
 NOW = 1_800_000_000.0
 WELL: dict[str, Any] = {
@@ -117,6 +120,18 @@ def test_where_an_unfinished_restore_comes_from_is_kept_for_its_owner_until_it_i
     unfinished.begun.touch()
     unfinished.forget()
     assert list(paths.own.iterdir()) == []
+
+
+def test_a_prefix_that_another_stack_has_is_none_to_restore_to(paths: Paths, daemon: FakeDocker):
+    daemon.shown([Thing("volume", "one-postgres", "one-postgres", "dev", "one")])
+    label = {"label": PREFIX_LABEL, "value": "one"}
+
+    class Look(Stack):
+        def plan(self) -> list[dict[str, Any]]:
+            return [{"newState": {"type": "docker:index/volume:Volume", "inputs": {"name": "x", "labels": [label]}}}]
+
+    with pytest.raises(Failure, match="The prefix one is that of stack dev: choose another one for look"):
+        Target.of(paths, Look("look", paths.root, paths.own, {}), State({}))
 
 
 def test_keys_of_an_s3_address_are_in_variables_and_nowhere_in_the_open(
