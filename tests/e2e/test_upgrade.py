@@ -1,11 +1,7 @@
 """From the versions of the first whole stack to those of today: nothing is lost, and nothing is served by halves."""
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import docker
 import pytest
@@ -89,7 +85,7 @@ def old(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         platform.s3(token).put_object(Bucket=bucket, Key=key, Body=b"of before")
         yield Upgraded(stack, versions, info["run_id"])
     finally:
-        destroyed = stack.platform("destroy", "--yes")
+        destroyed = stack.platform("destroy", "--yes", "--delete-data")
         left = stack.clear()
     assert (destroyed.returncode, left) == (0, []), destroyed.stderr
 
@@ -115,7 +111,7 @@ def test_a_trial_that_fails_leaves_the_old_versions_serving_and_one_sentence_say
 def test_a_launcher_that_is_killed_while_it_loads_is_gone_on_with_and_nothing_is_lost(old: Upgraded):
     counts, names = old.counts(), volumes(old.stack)
     old.versions.take()
-    kill_at(old.stack, LOADING)
+    old.stack.killed_at(LOADING, "up")
     assert old.psql("mlflow", "show server_version").startswith("16.")
 
     done = old.stack.platform("up")
@@ -159,28 +155,3 @@ def test_what_fails_after_the_switch_goes_back_to_the_data_of_before_with_the_li
 def volumes(stack: Stack) -> set[str]:
     label = {"label": f"mlflow-platform.stack={stack.name}"}
     return {str(volume.name) for volume in docker.from_env().volumes.list(filters=label)}
-
-
-def kill_at(stack: Stack, line: str) -> None:
-    """Starts an `up`, and kills it with all its children when it says this."""
-    program: Path = stack.backend.parent / "program"
-    own = {"PULUMI_BACKEND_URL": f"file://{stack.backend}", "PULUMI_CONFIG_PASSPHRASE": stack.passphrase}
-    launcher = subprocess.Popen(
-        ["./platform", "up", "--stack", stack.name],
-        cwd=program,
-        env={**os.environ, **own},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert launcher.stderr
-    said = []
-    for text in launcher.stderr:
-        said.append(text)
-        if line in text:
-            os.killpg(launcher.pid, signal.SIGKILL)
-            break
-    launcher.wait()
-    assert line in "".join(said), "".join(said)
