@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from launcher.stack import Stack
 from launcher.state import State
 
 _ABOUT, _STATE, _FILES = "about.json", "state.json", "files/"
+_OWN_VOLUME = '{"kind": "volume"}'
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,19 @@ def unpacked(archive: bytes) -> Bundle:
     files = {name.removeprefix(_FILES): content for name, content in members.items() if name.startswith(_FILES)}
     about = json.loads(members[_ABOUT])
     return Bundle(about["stack"], about["commit"], json.loads(members[_STATE]), files)
+
+
+def same_place(paths: Paths, bundle: Bundle, stack: str) -> bool:
+    """Whether this stack would send its backups to where the bundle's sends them, which no two may do."""
+
+    def place(file: Path) -> str | None:
+        return answer([paths.python, "-m", "launcher.named_place", str(file)], cwd=paths.root)
+
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = Path(folder) / f"Pulumi.{bundle.stack}.yaml"
+        theirs.write_bytes(bundle.files[theirs.name])
+        found = place(theirs)
+    return found == place(paths.root / f"Pulumi.{stack}.yaml") and found not in (None, "null", _OWN_VOLUME)
 
 
 def put_files(paths: Paths, bundle: Bundle) -> None:

@@ -102,14 +102,14 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
         exchange.undo(Target.of(paths, stack, stack.make_ready()), images.ensure(paths, stack.name, "backup"))
         done(f"stack {stack.name} is as it was before the restore")
         return 0
-    source = _source(stack, options)
+    source = _source(paths, stack, options)
     restoring = Restore(paths, source, options.at, stack.name)
     with step("look at the place"):
         found = restoring.look()
     stack = replace(stack, name=options.into or options.stack or found.place["stack"])
     say(f" ✓ {source.settings['place']['name']}: stack {found.place['stack']}, backup of {found.when}")
     if options.only == "artifacts":
-        exchange.bring_artifacts(restoring, stack.state(secrets=True))
+        exchange.bring_artifacts(restoring, stack.name, stack.state(secrets=True))
         return 0
     if options.only and options.only not in _PARTS:
         state = stack.state(secrets=True)
@@ -121,7 +121,15 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
     if stack.name == kept.stack:
         bundle.put_files(paths, kept)
     elif not (paths.root / f"Pulumi.{stack.name}.yaml").exists():
-        raise Failure(f"--into {stack.name} needs Pulumi.{stack.name}.yaml: a copy of the other with ports of its own.")
+        raise Failure(
+            f"--into {stack.name} needs Pulumi.{stack.name}.yaml: a copy of the other with ports of its own, and with "
+            "`to: none`, or a place of its own, under backup."
+        )
+    elif bundle.same_place(paths, kept, stack.name):
+        raise Failure(
+            f"Pulumi.{stack.name}.yaml sends backups to the place of stack {kept.stack}: `to: none` under backup sends "
+            "none, or name another place. Nothing was changed."
+        )
     current = stack.make_ready()
     if options.only == "state" or (not current.made and stack.name == kept.stack and same_containers(kept)):
         _take_over_state(stack, kept, current)
@@ -134,11 +142,12 @@ def restore(paths: Paths, options: argparse.Namespace) -> int:
     return 0
 
 
-def _source(stack: Stack, options: argparse.Namespace) -> Source:
+def _source(paths: Paths, stack: Stack, options: argparse.Namespace) -> Source:
     if options.place:
         key = options.key_file.read_text().strip() if options.key_file else _asked_key()
         return places.named(options.place, key, ssh_key=options.ssh_key, host_keys=options.host_key)
     own = places.of_stack(stack.state(secrets=True)) if stack.exists() else None
+    own = own or Source.kept(exchange.Unfinished.of(paths, stack.name).source)
     if not own:
         raise Failure(f"This checkout knows no stack {stack.name} with a backup: --from says where it is.")
     return own

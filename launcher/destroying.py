@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from launcher import images, inventory, leftovers, losses, prepare, upgrade
+from launcher import exchange, images, inventory, leftovers, losses, prepare, upgrade
 from launcher.console import Failure, agreed, done, say, table
 from launcher.inventory import Thing
 from launcher.paths import Paths
@@ -72,6 +72,7 @@ def _with_its_data(paths: Paths, stack: Stack, state: State, *, ask: bool) -> No
     stack.destroy()
     images.forget(paths, stack.name)
     upgrade.forget(paths, stack.name, state)
+    exchange.Unfinished.of(paths, stack.name).forget()
 
 
 def _leftovers(paths: Paths, stack: Stack, state: State, *, ask: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from launcher import backups, images, inventory, leftovers, probe
+from launcher import backups, images, inventory, leftovers, ports, probe
 from launcher.bundle import Bundle
 from launcher.console import Failure, say
 from launcher.paths import Paths
@@ -30,19 +30,25 @@ class Target:
 
     @classmethod
     def of(cls, paths: Paths, stack: Stack, current: State) -> "Target":
-        plan = [step.get("newState") or {} for step in stack.plan()]  # of what is the same it says nothing
+        steps = stack.plan()
+        plan = [step.get("newState") or {} for step in steps]  # of what is the same it says nothing
         prefix = current.prefix or next(prefixes(made.get("inputs") or {} for made in plan), None)
         if not prefix:
             raise Failure(
                 f"What stack {stack.name} would be called is not known: ./platform preview says what is wrong."
             )
+        found = leftovers.of_prefix(prefix)
+        if others := sorted({thing.stack for thing in found} - {stack.name, ""}):
+            raise Failure(leftovers.prefix_taken(stack.name, prefix, others[0]))
+        if not any(thing.kind == "container" for thing in found):
+            ports.check_free(steps)
         volumes = {made.name for made in current.made if made.kind == "volume"}
         volumes |= {made["inputs"]["name"] for made in plan if made.get("type") == _VOLUME}
         return cls(paths, stack, prefix, frozenset(volumes))
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return (f"--label={STACK_LABEL}={self.stack.name}", f"--label={PREFIX_LABEL}={self.prefix}")
+        return _labels(self.stack.name, self.prefix)
 
     @property
     def there(self) -> set[str]:
@@ -56,28 +62,39 @@ class Target:
         return Recovery(self.prefix, self.labels, postgres, server, image)
 
     @property
-    def before(self) -> Path:
-        """The state of before, until the restore is through."""
-        return self.paths.own / f"before-restore-{self.stack.name}.json"
+    def unfinished(self) -> "Unfinished":
+        return Unfinished.of(self.paths, self.stack.name)
 
-    @property
-    def begun(self) -> Path:
-        """There once the state is the backup's, and what is made from then on goes with it."""
-        return self.paths.own / f"restoring-{self.stack.name}"
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Files of a restore that is not through, which whatever goes on with it, or takes it back, needs."""
+
+    before: Path
+    """The state of before."""
+    source: Path
+    """Where the restore comes from: the backup's state, of which nothing is made yet, does not say."""
+    begun: Path
+    """There once the state is the backup's, and what is made from then on goes with it."""
+
+    @classmethod
+    def of(cls, paths: Paths, stack: str) -> "Unfinished":
+        before, source = (paths.own / f"{name}-{stack}.json" for name in ("before-restore", "restore-from"))
+        return cls(before, source, paths.own / f"restoring-{stack}")
 
     def forget(self) -> None:
-        for file in (self.before, self.begun):
+        for file in (self.before, self.source, self.begun):
             file.unlink(missing_ok=True)
 
 
 def whole(target: Target, restoring: Restore, found: Found, kept: Bundle, *, artifacts: bool) -> None:
     """All of the stack. Interrupted, it goes on when it is asked again; failed, `undo` brings back what there was."""
-    recovery = target.recovery(restoring.image)
+    recovery, unfinished = target.recovery(restoring.image), target.unfinished
     inventory.do("make PostgreSQL's volume", ["volume", "create", *target.labels, recovery.volume])
     if recovery.exchanged():
         say("   an earlier restore has exchanged the records already; this one goes on from there")
     else:
-        target.begun.unlink(missing_ok=True)
+        unfinished.forget()
         enough_room(found, restoring.image)
         try:
             restoring.records(recovery, found)
@@ -85,36 +102,40 @@ def whole(target: Target, restoring: Restore, found: Found, kept: Bundle, *, art
             recovery.forget_coming()
             raise
         _keep_state(target)
-    if not target.begun.exists():
+    if not unfinished.begun.exists():
         _take_down(target.prefix)
         recovery.swap()
         _hold_backups(target, restoring.image)
+        restoring.source.keep(unfinished.source)
         target.stack.replace_state(_taken_over(kept, target.stack, target.there))
-        target.begun.write_text(found.when)
+        unfinished.begun.touch()
     try:
         state = _made(target)
         if artifacts:
-            bring_artifacts(restoring, state)
+            bring_artifacts(restoring, target.stack.name, state)
     except Failure as failure:
-        undo = f"./platform restore --undo --stack {target.stack.name}"
-        raise Failure(f"{failure}\n  What there was is still there: {undo} brings it back.") from None
+        undo = f"What there was is still there: ./platform restore --undo --stack {target.stack.name} brings it back."
+        ways = ["The same command again goes on from here.", *([undo] if unfinished.before.exists() else [])]
+        raise Failure("\n  ".join([str(failure), *ways])) from None
     recovery.forget_before()
-    target.forget()
-    backups.release(state)
-    backups.now(target.paths, target.stack, state, base=True)
+    unfinished.forget()
+    if backups.container(state):  # a look has none
+        backups.release(state)
+        backups.now(target.paths, target.stack, state, base=True)
 
 
 def undo(target: Target, image: str) -> None:
-    recovery = target.recovery(image)
-    if not target.before.exists() or not recovery.exchanged():
+    """Interrupted, it goes on when it is asked for again."""
+    recovery, unfinished = target.recovery(image), target.unfinished
+    if not unfinished.before.exists() or not (recovery.exchanging() or unfinished.begun.exists()):
         raise Failure(f"There is nothing to undo: no restore of stack {target.stack.name} is unfinished.")
     _take_down(target.prefix)
     recovery.back()
     _forget_spool(target.prefix, target.there)
-    before = State(json.loads(target.before.read_text()))
+    before = State(json.loads(unfinished.before.read_text()))
     target.stack.replace_state(before.without(_anew(before, target.there, minio=True)))
     _made(target)
-    target.forget()
+    unfinished.forget()
 
 
 def _hold_backups(target: Target, image: str) -> None:
@@ -128,10 +149,16 @@ def _hold_backups(target: Target, image: str) -> None:
     inventory.do("hold backups", [*mark, "--entrypoint=touch", image, "/spool/hold"])
 
 
-def bring_artifacts(restoring: Restore, state: State, below: str = "") -> None:
+def bring_artifacts(restoring: Restore, stack: str, state: State, below: str = "") -> None:
     outputs = state.outputs
     minio = {"url": "http://minio:9000", "region": outputs["s3_region"]}
-    restoring.artifacts(str(state.prefix), minio, outputs["minio_root"], outputs["artifact_bucket"], below)
+    prefix = str(state.prefix)
+    labels = _labels(stack, prefix)
+    restoring.artifacts(prefix, labels, minio, outputs["minio_root"], outputs["artifact_bucket"], below)
+
+
+def _labels(stack: str, prefix: str) -> tuple[str, ...]:
+    return (f"--label={STACK_LABEL}={stack}", f"--label={PREFIX_LABEL}={prefix}")
 
 
 def _made(target: Target) -> State:
@@ -146,8 +173,9 @@ def _keep_state(target: Target) -> None:
     """As it is, with its secrets encrypted."""
     state = target.stack.state()
     if state.made:
-        target.before.touch(mode=0o600)
-        target.before.write_text(json.dumps(state.deployment))
+        file = target.unfinished.before
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(state.deployment))
 
 
 def _forget_spool(prefix: str, there: set[str]) -> None:

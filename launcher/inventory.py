@@ -72,6 +72,12 @@ def _things(kind: Kind) -> Iterator[Thing]:
             yield Thing(kind, found.get("ID", name), name, *whose)
 
 
+def remove_container(name: str) -> None:
+    """One that an interrupted command may have left, running or not."""
+    if answer(["docker", "inspect", "--type=container", "--format={{.Id}}", name]):
+        do(f"remove container {name}", ["rm", "--force", "--volumes", name])
+
+
 def do(what: str, arguments: Sequence[str]) -> None:
     """Runs docker; a refusal is an error that says what could not be done, and why."""
     done = subprocess.run(["docker", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

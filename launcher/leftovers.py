@@ -26,7 +26,7 @@ def refuse(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]], begun: C
     if not found:
         return
     if other := _of_another_stack(paths, stack, found):
-        raise Failure(_prefix_taken(stack, prefix, other))
+        raise Failure(prefix_taken(stack, prefix, other))
     raise Failure(
         f"Docker has parts of a stack that this checkout has no state of ({in_words(found)}; since "
         f"{min(since(found).values())}): bring its state and passphrase (.platform/ of the checkout that made it), or "
@@ -44,7 +44,7 @@ def deletable(paths: Paths, stack: str, plan: Sequence[Mapping[str, Any]]) -> di
         )
     found = of_prefix(prefix)
     if other := _of_another_stack(paths, stack, found):
-        raise Failure(_prefix_taken(stack, prefix, other))
+        raise Failure(prefix_taken(stack, prefix, other))
     times = since(found)
     return {thing: times[thing] for thing in in_order(found)}
 
@@ -98,7 +98,7 @@ def _of_another_stack(paths: Paths, stack: str, found: Iterable[Thing]) -> str |
     return None
 
 
-def _prefix_taken(stack: str, prefix: str | None, other: str) -> str:
+def prefix_taken(stack: str, prefix: str | None, other: str) -> str:
     return f"The prefix {prefix} is that of stack {other}: choose another one for {stack} in Pulumi.{stack}.yaml."
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel
 
-from components.settings import parse
+from components.settings import Settings, parse
 
 
 def files(node: object) -> Iterator[str]:
@@ -30,8 +30,11 @@ def _is_path(model: type[BaseModel], name: str) -> bool:
     return '"format": "path"' in json.dumps(model.model_json_schema()["properties"][name])
 
 
-if __name__ == "__main__":
-    config = yaml.safe_load(Path(sys.argv[1]).read_text()).get("config") or {}
+def settings(stack_file: Path) -> Settings:
+    config = yaml.safe_load(stack_file.read_text()).get("config") or {}
     flat = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    project = "mlflow-platform"
-    print("\n".join(files(parse(project, Path(sys.argv[1]).stem.partition(".")[2], flat, {}))))
+    return parse("mlflow-platform", stack_file.stem.partition(".")[2], flat, {})
+
+
+if __name__ == "__main__":
+    print("\n".join(files(settings(Path(sys.argv[1])))))

@@ -72,7 +72,7 @@ def bring(target: Target, restoring: Restore, found: Found, state: State, run: s
     finally:
         recovery.forget_before()
     for place in places:
-        bring_artifacts(restoring, state, below=place.partition("://")[2].partition("/")[2])
+        bring_artifacts(restoring, target.stack.name, state, below=place.partition("://")[2].partition("/")[2])
     done(f"run {run} is back, as of {found.when} or later")
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +29,18 @@ class Source:
         """For its stdin; `more` settings and secrets beside the place's."""
         settings = {**self.settings, **more.get("settings", {})}
         return json.dumps({"settings": settings, "secrets": {**self.secrets, **more.get("secrets", {})}})
+
+    def keep(self, file: Path) -> None:
+        """For its owner's eyes, as Docker has it too where the stack has a backup."""
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def kept(cls, file: Path) -> "Source | None":
+        if not file.exists():
+            return None
+        kept = json.loads(file.read_text())
+        return cls(kept["settings"], kept["secrets"], tuple(kept["mounts"]))
 
 
 def of_stack(state: State) -> Source | None:

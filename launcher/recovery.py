@@ -38,12 +38,15 @@ fi
 """
 _BACK = f"""
 cd /data
-[ -e {BEFORE}/.whole ] || exit 0
-rm -rf {COMING} PG_VERSION
-find . -mindepth 1 -maxdepth 1 ! -name {BEFORE} ! -name lost+found -exec rm -rf {{}} +
-rm {BEFORE}/.whole
+[ -e {BEFORE} ] || exit 0
+rm -rf {COMING}
+if [ -e {BEFORE}/.whole ]; then  # else what there was is partly here already, or still
+    rm -f PG_VERSION
+    find . -mindepth 1 -maxdepth 1 ! -name {BEFORE} ! -name lost+found -exec rm -rf {{}} +
+    rm {BEFORE}/.whole
+fi
 find {BEFORE} -mindepth 1 -maxdepth 1 ! -name PG_VERSION -exec mv -t . {{}} +
-mv {BEFORE}/PG_VERSION .
+[ ! -e {BEFORE}/PG_VERSION ] || mv {BEFORE}/PG_VERSION .
 rmdir {BEFORE}
 """
 
@@ -62,6 +65,11 @@ class Recovery:
     def name(self) -> str:
         """Of the container with the recovered server."""
         return f"{self.prefix}-restore-postgres"
+
+    @property
+    def fetching(self) -> str:
+        """Name of the container that brings what is coming: it outlives a launcher that is killed."""
+        return f"{self.prefix}-restore-records"
 
     def recover(self) -> dict[str, int]:
         """Replays the log on what is coming; how much it then has of everything."""
@@ -117,8 +125,8 @@ class Recovery:
 
     def clear(self) -> None:
         """What an interrupted restore may have left running."""
-        if answer(["docker", "inspect", "--format={{.Id}}", self.name]):
-            inventory.do("remove the restore's server", ["rm", "--force", "--volumes", self.name])
+        for name in (self.fetching, self.name):
+            inventory.remove_container(name)
 
     def swap(self) -> None:
         """The restored records for those of before, which stay beside them; no server may run on the volume."""
@@ -138,8 +146,14 @@ class Recovery:
 
     def exchanged(self) -> bool:
         """Whether what there was before is still beside what was restored."""
-        listed = self._script(f"[ ! -e /data/{BEFORE}/.whole ] || echo yes")
-        return listed.stdout.strip() == "yes"
+        return self._there(f"{BEFORE}/.whole")
+
+    def exchanging(self) -> bool:
+        """Whether an exchange has begun, or the way back from one, and neither has ended."""
+        return self._there(BEFORE)
+
+    def _there(self, file: str) -> bool:
+        return self._script(f"[ ! -e /data/{file} ] || echo yes").stdout.strip() == "yes"
 
     def _on_volume(self, what: str, script: str) -> None:
         finished = self._script(script)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from launcher import bundle, images
+from launcher import bundle, images, inventory
 from launcher.bundle import Bundle
 from launcher.console import Failure, done, say, step, table
 from launcher.paths import Paths
@@ -35,14 +35,14 @@ class Restore:
     """One restore: from where, as of when (Unix time; None for all that is there), by which image."""
 
     def __init__(self, paths: Paths, source: Source, at: float | None, stack: str):
-        self._source, self._at = source, at
+        self.source, self._at = source, at
         self.image = images.ensure(paths, stack, "backup")
 
     def look(self) -> Found:
-        return Found(**json.loads(self._asked(["look"], self._source.asking())))
+        return Found(**json.loads(self._asked(["look"], self.source.asking())))
 
     def bundle(self) -> Bundle:
-        return bundle.unpacked(self._asked(["get-stack"], self._source.asking()))
+        return bundle.unpacked(self._asked(["get-stack"], self.source.asking()))
 
     def records(self, recovery: Recovery, found: Found) -> None:
         """Brings the records beside those of now, and shows that they are whole."""
@@ -53,24 +53,34 @@ class Restore:
     def fetch(self, recovery: Recovery) -> None:
         recovery.clear()
         with step("fetch the records"):
-            mount = [f"--volume={recovery.volume}:{DATA}", f"--volume={_SCRATCH}"]
-            self._asked(["get-database", f"{DATA}/{COMING}"], self._source.asking(), [*mount, *recovery.labels])
+            options = [f"--name={recovery.fetching}", *recovery.labels]
+            options += [f"--volume={recovery.volume}:{DATA}", f"--volume={_SCRATCH}"]
+            self._asked(["get-database", f"{DATA}/{COMING}"], self.source.asking(), options)
 
     def artifacts(
-        self, network: str, endpoint: Mapping[str, str], root: Mapping[str, str], bucket: str, below: str = ""
+        self,
+        prefix: str,
+        labels: Sequence[str],
+        endpoint: Mapping[str, str],
+        root: Mapping[str, str],
+        bucket: str,
+        below: str = "",
     ) -> None:
         """Into the bucket: what is there otherwise becomes an older version, what came later stays."""
+        name = f"{prefix}-restore-artifacts"
         s3 = {"endpoint": endpoint["url"], "bucket": bucket, "region": endpoint["region"]}
-        asking = self._source.asking(
+        asking = self.source.asking(
             settings={"s3": s3}, secrets={"s3_access_key": root["user"], "s3_secret_key": root["password"]}
         )
+        inventory.remove_container(name)
         with step("bring back the artifacts"):
-            self._asked(["get-objects", *([f"--below={below}"] if below else [])], asking, [f"--network={network}"])
+            options = [f"--name={name}", *labels, f"--network={prefix}"]
+            self._asked(["get-objects", *([f"--below={below}"] if below else [])], asking, options)
 
     def _asked(self, arguments: Sequence[str], asking: str, options: Sequence[str] = ()) -> bytes:
         """What the backup image prints; its progress is shown, its reason is the failure's."""
         at = [] if self._at is None else [f"--at={self._at}"]
-        mounts = [f"--volume={mount}" for mount in self._source.mounts]
+        mounts = [f"--volume={mount}" for mount in self.source.mounts]
         limits = [
             "--read-only",
             "--tmpfs=/run/backup:size=64m",

@@ -15,7 +15,7 @@ from launcher import repair, stack_file
 from launcher.console import Failure, on_terminal, say
 from launcher.explain import cause
 from launcher.progress import Progress
-from launcher.state import State, plain
+from launcher.state import State, folder, plain
 
 _TALKATIVE = ("up", "preview", "refresh", "destroy")
 _OF_THE_DISPLAY = ("--debug", "-d", "--diff", "--help", "-h", "--json", "-j", "--output", "--show")
@@ -30,7 +30,8 @@ class Stack:
 
     def make_ready(self) -> State:
         """Makes the stack unless it is there, or puts an interrupted update in order; the state as it was found."""
-        repair.remove_stale_locks(self.own / "state", self.name)
+        if states := folder(self.own):
+            repair.remove_stale_locks(states, self.name)
         exported = self._pulumi(["stack", "export"], capture=True)
         if exported.returncode:
             self._checked(["stack", "init", self.name, "--non-interactive"])

@@ -99,17 +99,22 @@ def prefixes(inputs: Iterator[Mapping[str, Any]]) -> Iterator[str]:
                 yield label["value"]
 
 
+def folder(own: Path) -> Path | None:
+    """Where the states are, if that is on this machine: this checkout's own folder, or the user's."""
+    url = os.environ.get("PULUMI_BACKEND_URL") or f"file://{own / 'state'}"
+    return Path(url.removeprefix("file://")).expanduser() if url.startswith("file://") else None
+
+
 def on_disk(root: Path, own: Path, stack: str) -> State | None:
     """The state straight from its file, in milliseconds; None where there is none.
 
     Raises LookupError where the state is not a file of this machine's; then only pulumi can read it.
     """
-    url = os.environ.get("PULUMI_BACKEND_URL") or f"file://{own / 'state'}"
-    if not url.startswith("file://"):
-        raise LookupError(url)
+    if not (states := folder(own)):
+        raise LookupError("the state is not on this machine")
     project = re.search(r"^name:\s*(\S+)", (root / "Pulumi.yaml").read_text(), re.MULTILINE)
-    folder = Path(url.removeprefix("file://")).expanduser() / ".pulumi" / "stacks" / (project[1] if project else "")
-    for file, read in ((folder / f"{stack}.json", Path.read_bytes), (folder / f"{stack}.json.gz", _unzipped)):
+    here = states / ".pulumi" / "stacks" / (project[1] if project else "")
+    for file, read in ((here / f"{stack}.json", Path.read_bytes), (here / f"{stack}.json.gz", _unzipped)):
         if file.exists():
             return State(json.loads(read(file))["checkpoint"].get("latest") or {})
     return None

@@ -54,13 +54,17 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-def launched(program: Path, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs `./platform` in a checkout, which is made whole for that."""
+def _made_whole(program: Path) -> None:
     if not (program / "platform").exists():
         for part in _LAUNCHER:
             (program / part).symlink_to(ROOT / part)
         shutil.copytree(ROOT / "launcher", program / "launcher")  # which finds the checkout by where it lies
         shutil.copy2(ROOT / "platform", program)
+
+
+def launched(program: Path, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs `./platform` in a checkout, which is made whole for that."""
+    _made_whole(program)
     return subprocess.run(
         ["./platform", command, *arguments],
         cwd=program,
@@ -71,6 +75,14 @@ def launched(program: Path, command: str, *arguments: str, **variables: str) -> 
         check=False,
         timeout=900,
     )
+
+
+def left_of(stack: str) -> list[str]:
+    """What Docker has under a stack's name."""
+    host, label = docker.from_env(), f"mlflow-platform.stack={stack}"
+    containers = host.containers.list(all=True, filters={"label": label})
+    networks, volumes = host.networks.list(filters={"label": label}), host.volumes.list(filters={"label": label})
+    return [str(thing.name) for thing in [*containers, *networks, *volumes]]
 
 
 def until_well(status: Callable[[], subprocess.CompletedProcess[str]], within: float = 120) -> None:
@@ -93,7 +105,7 @@ class Stack:
         self.backend = directory / "backend"
         self.backend.mkdir(parents=True)
         # The engine writes to the stack's settings, so they lie beside a program of links and not in the checkout.
-        program = checkout(directory / "program")
+        program = checkout(self.program)
         dev = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
         self._file = program / f"Pulumi.{self.name}.yaml"
         self._file.write_text(yaml.safe_dump({"config": dev}))
@@ -120,36 +132,39 @@ class Stack:
         self._file.write_text(yaml.safe_dump(said))
         return before
 
+    @property
+    def program(self) -> Path:
+        return self.backend.parent / "program"
+
+    @property
+    def _own(self) -> dict[str, str]:
+        return {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
+
     def platform(self, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs `./platform` on this stack, in a checkout of its own with this stack's state and settings."""
-        own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
-        program = self.backend.parent / "program"
-        return launched(program, command, "--stack", self.name, *arguments, **{**own, **variables})
+        return launched(self.program, command, "--stack", self.name, *arguments, **{**self._own, **variables})
 
-    def killed_at(self, line: str, command: str, *arguments: str) -> None:
-        """Begins such a run, and kills it with all its children when it says this."""
-        program = self.backend.parent / "program"
-        assert (program / "platform").exists(), "the checkout is made whole by an earlier command"
-        own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
-        launcher = subprocess.Popen(
+    def killed_at(self, words: str, command: str, *arguments: str) -> None:
+        """Runs `./platform`, and kills it with all its children when it prints a line with these words."""
+        _made_whole(self.program)
+        with subprocess.Popen(
             ["./platform", command, "--stack", self.name, *arguments],
-            cwd=program,
-            env={**os.environ, **own},
+            cwd=self.program,
+            env={**os.environ, **self._own},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
-        assert launcher.stderr
-        said: list[str] = []
-        for text in launcher.stderr:
-            said.append(text)
-            if line in text:
-                os.killpg(launcher.pid, signal.SIGKILL)
-                break
-        launcher.wait()
-        assert line in "".join(said), "".join(said)
+        ) as job:
+            assert job.stdout
+            printed: list[str] = []
+            for line in job.stdout:
+                printed.append(line)
+                if words in line:
+                    os.killpg(job.pid, signal.SIGKILL)
+                    return
+        raise AssertionError("".join(printed))
 
     def up(self) -> Counter[str]:
         """Counts what was done, by kind: create, same, update, replace, delete."""

@@ -15,7 +15,7 @@ import docker
 import pytest
 import yaml
 
-from tests.e2e.stack import PROJECT, ROOT, free_ports, until_well
+from tests.e2e.stack import PROJECT, ROOT, free_ports, left_of, until_well
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -66,11 +66,7 @@ class Checkout:
             return job.wait(timeout=120), "".join(printed)
 
     def left(self) -> list[str]:
-        host = docker.from_env()
-        label = f"mlflow-platform.stack={self.stack}"
-        containers = host.containers.list(all=True, filters={"label": label})
-        networks, volumes = host.networks.list(filters={"label": label}), host.volumes.list(filters={"label": label})
-        return [str(thing.name) for thing in [*containers, *networks, *volumes]]
+        return left_of(self.stack)
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +102,10 @@ def test_a_second_up_changes_nothing(checkout: Checkout):
 
 
 def test_every_part_is_shown_to_be_well(checkout: Checkout):
+    until_well(lambda: checkout.platform("status"))
     shown = checkout.platform("status")
-    assert shown.returncode == 0
     healthy = [line.split()[0] for line in shown.stdout.splitlines() if " healthy " in line]
-    names = ("gateway", "keycloak", "minio-1", "mlflow", "postgres")
+    names = ("backup", "gateway", "keycloak", "minio-1", "mlflow", "postgres")
     assert healthy == [f"mlflow-{checkout.stack}-{name}" for name in names]
 
 

@@ -219,6 +219,58 @@ def test_one_run_that_is_gone_for_good_comes_back_and_nothing_else_changes(backe
     until_well(lambda: stack.platform("status"))
 
 
+def test_a_restore_that_is_killed_goes_on_with_the_same_command_and_the_place_is_as_it_was(
+    backed_up: Platform, place: Path
+):
+    stack = backed_up.stack
+    assert stack.platform("up").returncode == 0
+    log(backed_up, "old")
+    assert stack.platform("backup", "now").returncode == 0
+    log(backed_up, "new")
+    time.sleep(5)
+    before, there = runs(backed_up), artifacts(backed_up)
+    untouched = serving(stack)
+
+    stack.killed_at("fetch the records ...", "restore", "--yes")
+
+    assert serving(stack) == untouched
+    assert runs(backed_up) == before
+    stack.killed_at("✓ stop mlflow-", "restore", "--yes")
+    stack.killed_at("+ Container postgres:", "restore", "--yes")
+    stored = content(place)
+    stack.killed_at("bring back the artifacts ...", "restore", "--yes")
+    until_said(stack, "a restore of this stack is unfinished")
+    assert content(place) == stored
+
+    done = stack.platform("restore", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert "this one goes on from there" in done.stderr
+    assert (runs(backed_up), artifacts(backed_up)) == (before, there)
+    assert set(stack.refresh()) == set(stack.preview()) == {"same"}
+    assert not [thing.name for thing in stack.all_containers() if "restore" in str(thing.name)]
+    until_well(lambda: stack.platform("status"))
+
+
+def serving(stack: Stack) -> dict[str, str]:
+    """Each container, since when it runs."""
+    return {str(found.id): found.attrs["State"]["StartedAt"] for found in stack.all_containers()}
+
+
+def content(folder: Path) -> dict[str, tuple[int, int]]:
+    """Each file, with its size and when it was written."""
+    found = {str(file): file.stat() for file in folder.rglob("*") if file.is_file()}
+    return {name: (about.st_size, about.st_mtime_ns) for name, about in found.items()}
+
+
+def until_said(stack: Stack, words: str, within: float = 60) -> None:
+    """By the status."""
+    deadline = time.monotonic() + within
+    while words not in (shown := stack.platform("status")).stderr:
+        assert time.monotonic() < deadline, shown.stdout + shown.stderr
+        time.sleep(2)
+
+
 def run_named(platform: Platform, name: str) -> str:
     body = {"experiment_ids": ["0"], "filter": f"attributes.run_name = '{name}'"}
     (found,) = platform.ask(platform.token("dev"), "POST", "/api/2.0/mlflow/runs/search", json=body).json()["runs"]

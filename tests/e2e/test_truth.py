@@ -119,7 +119,8 @@ def test_data_that_are_to_be_kept_are_given_up_on_demand_only(has_pulumi: None, 
         stack.destroy()  # Pulumi's own, which goes by the setting
 
         kept = there(stack)
-        assert sorted(kept) == [f"volume mlflow-{stack.name}-minio-1-data1", f"volume {volume}"]
+        with_data = ("backup", "backup-place", "minio-1-data1", "postgres")
+        assert sorted(kept) == [f"volume mlflow-{stack.name}-{name}" for name in with_data]
         refused = stack.platform("up")
         assert (refused.returncode, there(stack)) == (1, kept)
         assert volume in refused.stderr.splitlines()[-1]

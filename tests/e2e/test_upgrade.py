@@ -85,7 +85,7 @@ def old(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         platform.s3(token).put_object(Bucket=bucket, Key=key, Body=b"of before")
         yield Upgraded(stack, versions, info["run_id"])
     finally:
-        destroyed = stack.platform("destroy", "--yes")
+        destroyed = stack.platform("destroy", "--yes", "--delete-data")
         left = stack.clear()
     assert (destroyed.returncode, left) == (0, []), destroyed.stderr
 

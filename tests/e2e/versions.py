@@ -34,7 +34,7 @@ class Versions:
     """The copy's PINS; what they begin with is what the program names."""
 
     def __init__(self, stack: Stack) -> None:
-        self._program = stack.backend.parent / "program"
+        self._program = stack.program
         for part in ("components", "images"):
             (self._program / part).unlink()
             shutil.copytree(ROOT / part, self._program / part, ignore=shutil.ignore_patterns("__pycache__"))

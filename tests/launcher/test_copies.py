@@ -12,8 +12,13 @@ import pytest
 from launcher import backups, bundle, copies, places
 from launcher.bundle import Bundle
 from launcher.console import Failure
+from launcher.exchange import Target, Unfinished
+from launcher.inventory import Thing
 from launcher.paths import Paths
-from launcher.state import State
+from launcher.places import Source
+from launcher.stack import Stack
+from launcher.state import PREFIX_LABEL, State
+from tests.launcher.deployment import FakeDocker
 
 NOW = 1_800_000_000.0
 WELL: dict[str, Any] = {
@@ -103,6 +108,30 @@ def test_a_folder_and_a_volume_are_mounted():
     assert places.named("volume:mlflow-dev-backup-place", "k", ssh_key=None, host_keys=()).mounts == (
         "mlflow-dev-backup-place:/place",
     )
+
+
+def test_where_an_unfinished_restore_comes_from_is_kept_for_its_owner_until_it_is_through(paths: Paths):
+    source = places.named("/mnt/backup", "the key", ssh_key=None, host_keys=())
+    unfinished = Unfinished.of(paths, "dev")
+    assert Source.kept(unfinished.source) is None
+    source.keep(unfinished.source)
+    assert Source.kept(unfinished.source) == source
+    assert stat.S_IMODE(unfinished.source.stat().st_mode) == 0o600
+    unfinished.begun.touch()
+    unfinished.forget()
+    assert list(paths.own.iterdir()) == []
+
+
+def test_a_prefix_that_another_stack_has_is_none_to_restore_to(paths: Paths, daemon: FakeDocker):
+    daemon.shown([Thing("volume", "one-postgres", "one-postgres", "dev", "one")])
+    label = {"label": PREFIX_LABEL, "value": "one"}
+
+    class Look(Stack):
+        def plan(self) -> list[dict[str, Any]]:
+            return [{"newState": {"type": "docker:index/volume:Volume", "inputs": {"name": "x", "labels": [label]}}}]
+
+    with pytest.raises(Failure, match="The prefix one is that of stack dev: choose another one for look"):
+        Target.of(paths, Look("look", paths.root, paths.own, {}), State({}))
 
 
 def test_keys_of_an_s3_address_are_in_variables_and_nowhere_in_the_open(

@@ -56,6 +56,16 @@ def test_a_pid_that_another_program_has_now_is_stale(tmp_path: Path):
     assert not stale.exists()
 
 
+def test_the_users_own_folder_of_states_is_put_in_order_too(
+    programs, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    programs("pulumi", "echo '{}'")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/states")
+    stale = lock(tmp_path / "states", "dev", DEAD, socket.gethostname())
+    Stack("dev", paths.root, paths.own, {}).make_ready()
+    assert not stale.exists()
+
+
 def test_an_interrupted_creation_is_forgotten_with_what_it_left_in_docker(programs, tmp_path: Path):
     programs("docker", f'echo "$@" >> {tmp_path}/docker-calls')
     repaired = repair.without_pending(PENDING)

@@ -93,6 +93,7 @@ class Service:
             time.sleep(self._config.settings["database_seconds"])
 
     def _ship_once(self) -> None:
+        _unless_held()  # a restore that is taken back would leave a timeline there that nothing continues
         with self._shipping:
             folder = self._opened()
             try:
@@ -139,7 +140,7 @@ class Service:
             due = time.monotonic() + every
             with suppress(Exception):  # which is in the status
                 self.backup(say, whole=self._a_day_since("compared"))
-            if self._a_day_since("cleaned"):
+            if self._a_day_since("cleaned") and not HOLD.exists():
                 self._status.attempt("cleaning up", self._clean_up)
             if self._status.get("verified") is None or self._a_day_since("verified"):
                 with suppress(Exception):
@@ -156,8 +157,7 @@ class Service:
     def backup(self, tell: Tell, *, whole: bool = False, base: bool = False) -> Manifest:
         """Records first, then objects: whatever the records name is among them."""
         with self._turn, self._status.doing("backup"):
-            if HOLD.exists():
-                raise RuntimeError("a restore of this stack is unfinished")
+            _unless_held()
             folder = self._opened()
             stack, stack_sha256 = self._send_stack()
             gap = self._receiver.gap
@@ -243,3 +243,8 @@ class Service:
             self._status.set(verified=now, verified_deep=now if deep else self._status.get("verified_deep"))
             if problems:
                 raise RuntimeError("; ".join(problems))
+
+
+def _unless_held() -> None:
+    if HOLD.exists():
+        raise RuntimeError("a restore of this stack is unfinished")
