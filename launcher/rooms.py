@@ -9,7 +9,7 @@ from launcher.processes import answer
 from launcher.sizes import in_words
 from launcher.state import State
 
-_LEAST, _LEAST_BYTES = 0.02, 64_000_000  # MinIO writes nothing beyond 0.99 of a disk, PostgreSQL without 16 MiB
+_LEAST, _LEAST_BYTES = 0.012, 64_000_000  # MinIO writes nothing beyond 0.99 of a disk, PostgreSQL without 16 MiB
 _SIZES = ["df", "-P", "-B1"]
 
 

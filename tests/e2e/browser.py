@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from launcher.browser import PROGRAM
-from tests.e2e.stack import ROOT
+from tests.e2e.checkouts import ROOT
 
 SCREENSHOTS = ROOT / ".platform" / "artifacts" / "screenshots"
 

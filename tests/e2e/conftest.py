@@ -19,7 +19,8 @@ from playwright.sync_api import Browser
 
 from tests.e2e import keycloak
 from tests.e2e.browser import SCREENSHOTS, Person, chromium
-from tests.e2e.stack import ROOT, Stack
+from tests.e2e.checkouts import ROOT
+from tests.e2e.stack import Stack
 
 CLIENT = str(Path(sys.executable).parent / "mlflow-platform")
 

@@ -1,13 +1,9 @@
 """The platform as a stack of its own: the real program under the real CLI, with state and settings in a folder."""
 
 import json
-import os
 import secrets
-import shutil
-import signal
 import socket
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,11 +17,9 @@ from pulumi import automation
 from pulumi.automation.events import EngineEvent
 
 from launcher.state import FILES_LABEL, State
+from tests.e2e.checkouts import ROOT, checkout, killed, launched
 
-ROOT = Path(__file__).parents[2]
 PROJECT = "mlflow-platform"
-_PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "images", "plugin")
-_LAUNCHER = ("offline", "requirements", ".venv")
 _PORTS = ("mlflow", "keycloak", "s3", "console", "admin_postgres", "admin_keycloak", "admin_minio")
 
 
@@ -43,54 +37,6 @@ class Change:
 
     def __str__(self) -> str:
         return " ".join([self.kind, self.resource, *self.properties])
-
-
-def checkout(folder: Path) -> Path:
-    """The program in a folder of its own, without any stack's file."""
-    folder.mkdir(exist_ok=True)
-    for part in _PROGRAM:
-        if not (folder / part).exists():
-            (folder / part).symlink_to(ROOT / part)
-    return folder
-
-
-def _made_whole(program: Path) -> None:
-    if not (program / "platform").exists():
-        for part in _LAUNCHER:
-            (program / part).symlink_to(ROOT / part)
-        shutil.copytree(ROOT / "launcher", program / "launcher")  # which finds the checkout by where it lies
-        shutil.copy2(ROOT / "platform", program)
-
-
-def launched(program: Path, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs `./platform` in a checkout, which is made whole for that."""
-    _made_whole(program)
-    return subprocess.run(
-        ["./platform", command, *arguments],
-        cwd=program,
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-
-
-def left_of(stack: str) -> list[str]:
-    """What Docker has under a stack's name."""
-    host, label = docker.from_env(), f"mlflow-platform.stack={stack}"
-    containers = host.containers.list(all=True, filters={"label": label})
-    networks, volumes = host.networks.list(filters={"label": label}), host.volumes.list(filters={"label": label})
-    return [str(thing.name) for thing in [*containers, *networks, *volumes]]
-
-
-def until_well(status: Callable[[], subprocess.CompletedProcess[str]], within: float = 120) -> None:
-    """What has just come up again makes its next backup within seconds."""
-    deadline = time.monotonic() + within
-    while (shown := status()).returncode:
-        assert time.monotonic() < deadline, shown.stdout + shown.stderr
-        time.sleep(3)
 
 
 class Stack:
@@ -145,26 +91,8 @@ class Stack:
         return launched(self.program, command, "--stack", self.name, *arguments, **{**self._own, **variables})
 
     def killed_at(self, words: str, command: str, *arguments: str) -> None:
-        """Runs `./platform`, and kills it with all its children when it prints a line with these words."""
-        _made_whole(self.program)
-        with subprocess.Popen(
-            ["./platform", command, "--stack", self.name, *arguments],
-            cwd=self.program,
-            env={**os.environ, **self._own},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as job:
-            assert job.stdout
-            printed: list[str] = []
-            for line in job.stdout:
-                printed.append(line)
-                if words in line:
-                    os.killpg(job.pid, signal.SIGKILL)
-                    return
-        raise AssertionError("".join(printed))
+        """The same, killed with all its children when it prints a line with these words."""
+        killed(self.program, words, command, "--stack", self.name, *arguments, **self._own)
 
     def up(self) -> Counter[str]:
         """Counts what was done, by kind: create, same, update, replace, delete."""

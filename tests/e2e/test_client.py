@@ -14,8 +14,8 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.e2e import keycloak
+from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import CLIENT, Platform
-from tests.e2e.stack import ROOT
 
 pytestmark = pytest.mark.e2e
 

@@ -15,7 +15,8 @@ import docker
 import pytest
 import yaml
 
-from tests.e2e.stack import PROJECT, ROOT, free_ports, left_of, until_well
+from tests.e2e.checkouts import ROOT, left_of, until_well
+from tests.e2e.stack import PROJECT, free_ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import Platform
-from tests.e2e.stack import ROOT
 from tests.plugin.test_closed_by_default import private
 
 pytestmark = pytest.mark.e2e

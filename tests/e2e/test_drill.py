@@ -21,8 +21,9 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e import keycloak
+from tests.e2e.checkouts import ROOT, checkout, until_well
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.stack import ROOT, Stack, checkout, until_well
+from tests.e2e.stack import Stack
 from tests.e2e.test_restore import lose
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(5400)]

@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 
 from tests.e2e import keycloak
 from tests.e2e.browser import Person
+from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import CLIENT, Platform
-from tests.e2e.stack import ROOT
 
 pytestmark = pytest.mark.e2e
 

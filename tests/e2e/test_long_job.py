@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.browser import Person
+from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.stack import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 

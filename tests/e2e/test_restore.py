@@ -14,8 +14,9 @@ import docker
 import httpx
 import pytest
 
+from tests.e2e.checkouts import checkout, launched, until_well
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.stack import Stack, checkout, launched, until_well
+from tests.e2e.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

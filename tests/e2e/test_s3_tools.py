@@ -10,8 +10,8 @@ import pytest
 
 from launcher.paths import Paths
 from launcher.toolchain import go
+from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import Platform
-from tests.e2e.stack import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 

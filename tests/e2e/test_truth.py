@@ -7,8 +7,9 @@ from pathlib import Path
 import docker
 import pytest
 
+from tests.e2e.checkouts import until_well
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.stack import Stack, until_well
+from tests.e2e.stack import Stack
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import ROOT, Stack
+from tests.e2e.checkouts import ROOT
+from tests.e2e.stack import Stack
 
 POSTGRES_16 = Path(__file__).with_name("postgres-16")
 _FIRST_STACK = "dc18a9b"  # the commit with the first whole stack

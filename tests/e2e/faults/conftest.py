@@ -10,9 +10,10 @@ from subprocess import CompletedProcess
 import pytest
 from docker.models.containers import Container
 
+from tests.e2e.checkouts import until_well
 from tests.e2e.conftest import Platform
 from tests.e2e.faults.rooms import Room
-from tests.e2e.stack import Stack, until_well
+from tests.e2e.stack import Stack
 
 OFTEN = {"to": "volume", "database_seconds": 1, "artifacts_every": 15}
 

@@ -20,9 +20,10 @@ import pytest
 from cryptography import x509
 
 from tests.e2e import keycloak
+from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import CLIENT, Platform
 from tests.e2e.https.conftest import NAMES, trust
-from tests.e2e.stack import ROOT, Stack, free_ports
+from tests.e2e.stack import Stack, free_ports
 
 SITES = ("mlflow", "login", "s3", "console")
 _BY_SITE = ("mlflow", "keycloak", "s3", "console")

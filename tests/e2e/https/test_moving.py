@@ -15,6 +15,7 @@ import pytest
 from mlflow_platform.server.credentials.limits import PER_PAIR
 
 from components.doors import HTTP
+from tests.e2e.checkouts import until_well
 from tests.e2e.conftest import brought_up
 from tests.e2e.https.conftest import find_names
 from tests.e2e.https.journey import Cookies, Holdings, Journey, Settings, hosts, say, served
@@ -29,7 +30,6 @@ from tests.e2e.https.moves import (
     trains_in_vain,
 )
 from tests.e2e.https.outside import AcmeServer, Balancer, Client, audited
-from tests.e2e.stack import until_well
 from tests.images.acme import until
 from tests.images.pebble import DIRECTORY
 

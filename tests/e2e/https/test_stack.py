@@ -15,8 +15,9 @@ import yaml
 
 from launcher.state import State
 from tests.authority import authority, leaf
+from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import Platform
-from tests.e2e.stack import ROOT, Stack, UpdateFailed
+from tests.e2e.stack import Stack, UpdateFailed
 
 pytestmark = pytest.mark.e2e
 
