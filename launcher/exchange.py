@@ -95,7 +95,7 @@ def whole(target: Target, restoring: Restore, found: Found, kept: Bundle, *, art
         say("   an earlier restore has exchanged the records already; this one goes on from there")
     else:
         unfinished.forget()
-        enough_room(found, restoring.image)
+        enough_room(found, restoring.image, recovery.volume)
         try:
             restoring.records(recovery, found)
         except BaseException:  # Ctrl-C, too: no base backup can be made beside what was fetched

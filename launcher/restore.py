@@ -25,6 +25,8 @@ class Found:
     place: Mapping[str, Any]
     backup: Mapping[str, Any]
     base: Mapping[str, Any]
+    log_bytes: int
+    """How long the log is that leads from the base backup to that time, once it is unpacked."""
 
     @property
     def when(self) -> str:
@@ -107,11 +109,27 @@ class Restore:
         return output
 
 
-def enough_room(found: Found, image: str) -> None:
-    """Raises Failure where Docker's disk has less than the restore takes: base, log and data, and the artifacts."""
-    needed = _ROOM * (3 * found.base["data_bytes"] + found.backup["counts"]["bytes"])
-    command = ["docker", "run", "--rm", "--entrypoint=df", image, "--output=avail", "-B1", "/"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-    if said and needed > (free := int(said[-1])):
-        raise Failure(f"The restore takes {needed / 1e9:.1f} GB on Docker's disk, which has {free / 1e9:.1f} GB left.")
+def enough_room(found: Found, image: str, volume: str) -> None:
+    """Raises Failure where PostgreSQL's volume, or Docker's disk, has less than the restore takes there.
+
+    The records and their log are unpacked on Docker's disk, and recovered on the volume; artifacts go to Docker's disk.
+    """
+    records = _ROOM * (found.base["data_bytes"] + found.log_bytes)
+    rest = records + _ROOM * found.backup["counts"]["bytes"]
+    command = ["docker", "run", "--rm", f"--volume={volume}:/data:ro", "--entrypoint=df", image]
+    said = subprocess.run(
+        [*command, "--output=size,avail", "-B1", "/data", "/"], capture_output=True, text=True, check=False
+    ).stdout.split()
+    if len(said) == 6:  # two words of heading, and two disks
+        _, _, size, left, of_docker, left_of_docker = said
+        if (size, left) == (of_docker, left_of_docker):
+            _require(records + rest, int(left), "Docker's disk")
+        else:
+            _require(records, int(left), f"volume {volume}")
+            _require(rest, int(left_of_docker), "Docker's disk")
     done("room enough")
+
+
+def _require(needed: float, left: int, where: str) -> None:
+    if needed > left:
+        raise Failure(f"The restore takes {needed / 1e9:.1f} GB on {where}, which has {left / 1e9:.1f} GB left.")

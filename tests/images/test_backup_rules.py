@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from platform_backup.database import SEGMENT, Base, position
 from platform_backup.manifest import stamp, time_of
 from platform_backup.place import _reason, _too_long
+from platform_backup.restore import _leading
 from platform_backup.retention import horizon, kept
 from platform_backup.verify import _gaps
 
@@ -122,3 +123,15 @@ def test_the_reason_is_known_or_the_last_thing_that_rclone_said():
     assert _reason("2026/01/01 00:00:00 Failed to copy: it is Monday\n") == "Failed to copy: it is Monday"
     assert _reason("2026/01/01 00:00:00 ERROR : x: preallocate: file too big for remaining disk space") == "it is full"
     assert _reason("") == "rclone ended without a word"
+
+
+def test_the_log_of_a_time_ends_where_a_later_base_backup_does():
+    def base(begins: str, ends: str) -> Base:
+        return Base("id", 1.0, begins, ends, 1, 1, "")
+
+    first, second = base("0" * 7 + "1" + "0" * 15 + "3", "0" * 7 + "1" + "0" * 15 + "4"), "0" * 7 + "1" + "0" * 15
+    log = [f"0000000100000000/{second}{digit}" for digit in "23456789"] + ["00000002.history"]
+    fork = "0000000200000000/" + "0" * 7 + "2" + "0" * 15 + "6"
+    assert _leading([*log, fork], first, []) == [*log[1:8], log[8], fork]
+    assert _leading([*log, fork], first, [base(f"{second}6", f"{second}7")]) == [*log[1:6], log[8]]
+    assert _leading([*log, fork], first, [base(fork[-24:], fork[-24:])]) == [*log[1:8], log[8], fork]

@@ -3,13 +3,14 @@
 import argparse
 import json
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from launcher import backups, bundle, copies, places
+from launcher import backups, bundle, copies, places, restore
 from launcher.bundle import Bundle
 from launcher.console import Failure
 from launcher.exchange import Target, Unfinished
@@ -177,3 +178,26 @@ def test_a_time_is_utc_unless_it_says_otherwise():
     assert copies.moment("2026-05-01 14:03:20") == copies.moment("2026-05-01T16:03:20+02:00")
     with pytest.raises(argparse.ArgumentTypeError, match=r"'yesterday' is no time; write it like"):
         copies.moment("yesterday")
+
+
+FOUND = restore.Found({}, {"counts": {"bytes": 4_000_000_000}}, {"data_bytes": 1_000_000_000}, 2_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("volume", "docker", "reason"),
+    [
+        ("90 20000000000", "90 20000000000", None),
+        ("90 10000000000", "90 10000000000", "takes 12.0 GB on Docker's disk, which has 10.0 GB"),
+        ("80 3000000000", "90 20000000000", "takes 3.6 GB on volume p-postgres, which has 3.0 GB"),
+        ("80 4000000000", "90 8000000000", "takes 8.4 GB on Docker's disk, which has 8.0 GB"),
+    ],
+)
+def test_room_is_needed_on_postgresqls_volume_and_on_dockers_disk(
+    programs: Callable[[str, str], Path], volume: str, docker: str, reason: str | None
+):
+    programs("docker", f"echo '1B-blocks Avail'; echo {volume}; echo {docker}")
+    if reason is None:
+        restore.enough_room(FOUND, "image", "p-postgres")
+        return
+    with pytest.raises(Failure, match=reason):
+        restore.enough_room(FOUND, "image", "p-postgres")

@@ -10,7 +10,7 @@ from pathlib import Path
 from platform_backup import config, control, restore
 from platform_backup import manifest as manifests
 from platform_backup.config import Config
-from platform_backup.database import DatabaseError, configure, on_socket
+from platform_backup.database import SEGMENT, DatabaseError, configure, on_socket
 from platform_backup.place import Place, PlaceError
 from platform_backup.service import HOLD, STACK, Service
 from platform_backup.status import FILE
@@ -101,7 +101,8 @@ def _look(options: argparse.Namespace) -> int:
     _, place = _given()
     chosen = restore.choose(place, options.at)
     base = restore.base_for(place, chosen, options.at)
-    print(json.dumps({"place": place.mark(), "backup": asdict(chosen), "base": asdict(base)}))
+    log = SEGMENT * len(restore.log_for(place, chosen, base, options.at))
+    print(json.dumps({"place": place.mark(), "backup": asdict(chosen), "base": asdict(base), "log_bytes": log}))
     return 0
 
 

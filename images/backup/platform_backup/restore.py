@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,20 @@ def base_for(place: Place, manifest: Manifest, at: float | None) -> Base:
     return usable[-1]
 
 
+def log_for(place: Place, manifest: Manifest, base: Base, at: float | None) -> list[str]:
+    """Paths of the log that leads from a base backup to that time."""
+    folder = system_folder(manifest.system)
+    later = [it for it in retention.bases(place, folder) if at is not None and it.at > at]
+    return _leading([file.path for file in place.files(f"{folder}/wals")], base, later)
+
+
+def _leading(paths: Sequence[str], base: Base, later: Sequence[Base]) -> list[str]:
+    """From the base backup on, up to where the first of those that were made later ends on the same timeline."""
+    ends = min((it.ends for it in later if it.ends[:8] == base.begins[:8]), default="g")  # after all digits
+    names = {path: path.rpartition("/")[2] for path in paths}
+    return [path for path, name in names.items() if base.begins <= name <= ends or name.endswith(".history")]
+
+
 def database(place: Place, manifest: Manifest, at: float | None, target: Path, tell: Tell) -> None:
     """A data directory that recovers to `at` (Unix time; None for all that is there) when a server starts on it."""
     shutil.rmtree(target, ignore_errors=True)
@@ -49,8 +63,7 @@ def database(place: Place, manifest: Manifest, at: float | None, target: Path, t
     home.mkdir(parents=True)
     tell(f"base backup {base.id} ({base.bytes:,} bytes)")
     _unpack(place, f"{folder}/base/{base.id}.tar.zst", base, home)
-    log = {file.path: file.path.rpartition("/")[2] for file in place.files(f"{folder}/wals")}
-    segments = [path for path, name in log.items() if name >= base.begins or name.endswith(".history")]
+    segments = log_for(place, manifest, base, at)
     tell(f"{len(segments):,} segments of the log")
     place.copy(f"place:{folder}/wals", str(home / "wals"), paths=segments)
     for name in ("streaming", "incoming", "errors"):
