@@ -13,6 +13,7 @@ from docker.models.containers import Container
 from tests.e2e.checkouts import until_well
 from tests.e2e.conftest import Platform
 from tests.e2e.faults.rooms import Room
+from tests.e2e.faults.writers import Writers
 from tests.e2e.stack import Stack
 
 OFTEN = {"to": "volume", "database_seconds": 1, "artifacts_every": 15}
@@ -35,6 +36,13 @@ class Faulty:
 
     def is_well(self, within: float) -> None:
         until_well(self.status, within)
+
+    def heals(self, writers: Writers, within: float) -> None:
+        """Of what is just over: clients store again, and all is well again."""
+        over = time.time()
+        writers.both_store(within)
+        self.is_well(within)
+        print(f"all was well {time.time() - over:.0f} s later")
 
     def says(self, *words: str, within: float = 180) -> str:
         """What `./platform status` prints, once it has all of these words and is red."""
