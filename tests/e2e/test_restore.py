@@ -1,6 +1,7 @@
 """A stack whose machine is lost, or whose records are wrong, as it was: from the place and the key alone."""
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ from typing import Any
 import docker
 import httpx
 import pytest
+import yaml
 
-from tests.e2e.checkouts import checkout, launched, until_well
+from tests.e2e.checkouts import checkout, launched, left_of, until_well
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.stack import Stack
+from tests.e2e.stack import PROJECT, Stack, free_ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -65,6 +67,38 @@ def elsewhere(backed_up: Platform, tmp_path: Path) -> Elsewhere:
     backend = tmp_path / "state"
     backend.mkdir()
     return Elsewhere(checkout(tmp_path / "elsewhere"), backed_up.stack, backend)
+
+
+@dataclass
+class Look:
+    """Another stack of the same checkout."""
+
+    of: Stack
+    name: str
+    ports: dict[str, int]
+
+    def platform(self, command: str, *arguments: str) -> CompletedProcess[str]:
+        return self.of.platform(command, *arguments)  # the last --stack counts
+
+    def write(self, settings: dict[str, Any]) -> None:
+        """Its stack file: a copy of the other's, with ports of its own and these settings."""
+        config = yaml.safe_load((self.of.program / f"Pulumi.{self.of.name}.yaml").read_text())["config"]
+        own = {f"{PROJECT}:{name}": value for name, value in {"ports": self.ports, **settings}.items()}
+        (self.of.program / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump({"config": {**config, **own}}))
+
+    def outputs(self) -> dict[str, Any]:
+        return json.loads(self.platform("outputs", "--stack", self.name, "--json", "--show-secrets").stdout)
+
+    def left(self) -> list[str]:
+        return left_of(self.name)
+
+
+@pytest.fixture
+def look(backed_up: Platform) -> Iterator[Look]:
+    stack = backed_up.stack
+    look = Look(stack, f"{stack.name}-look", dict(zip(stack.ports, free_ports(len(stack.ports)), strict=True)))
+    yield look
+    look.platform("destroy", "--stack", look.name, "--delete-data", "--yes")
 
 
 def log(platform: Platform, *names: str) -> None:
@@ -220,6 +254,43 @@ def test_one_run_that_is_gone_for_good_comes_back_and_nothing_else_changes(backe
     until_well(lambda: stack.platform("status"))
 
 
+def test_a_look_beside_the_running_stack_leaves_that_as_it_is_and_nothing_of_itself(backed_up: Platform, look: Look):
+    stack = backed_up.stack
+    log(backed_up, "seen")
+    assert stack.platform("backup", "now").returncode == 0
+    seen, there = runs(backed_up), artifacts(backed_up)
+    before = serving(stack)
+
+    def refused(settings: dict[str, Any]) -> str:
+        look.write(settings)
+        failed = look.platform("restore", "--stack", stack.name, "--into", look.name, "--yes")
+        assert failed.returncode == 1, failed.stderr
+        return failed.stderr.splitlines()[-1]
+
+    assert f"sends backups to the place of stack {stack.name}" in refused({})
+    alone = {"backup": {"to": {"kind": "none"}}}
+    taken = refused({**alone, "prefix": f"mlflow-{stack.name}"})
+    assert f"The prefix mlflow-{stack.name} is that of stack {stack.name}" in taken
+    ports = ", ".join(map(str, sorted(stack.ports.values())))
+    assert f"ports {ports} already in use" in refused({**alone, "ports": stack.ports})
+    assert look.left() == []
+
+    look.write(alone)
+    done = look.platform("restore", "--stack", stack.name, "--into", look.name, "--yes")
+
+    assert done.returncode == 0, done.stderr
+    beside = Platform(stack, look.outputs(), homes={})
+    assert (runs(beside), artifacts(beside)) == (seen, there)
+    log(beside, "of the look")
+    assert runs(backed_up) == seen
+    gone = look.platform("destroy", "--stack", look.name, "--delete-data", "--yes")
+    assert gone.returncode == 0, gone.stderr
+    assert look.left() == []
+    assert serving(stack) == before
+    assert (runs(backed_up), artifacts(backed_up)) == (seen, there)
+    assert set(stack.preview()) == {"same"}
+
+
 def test_a_restore_that_is_killed_goes_on_with_the_same_command_and_the_place_is_as_it_was(
     backed_up: Platform, place: Path
 ):
@@ -253,6 +324,41 @@ def test_a_restore_that_is_killed_goes_on_with_the_same_command_and_the_place_is
     until_well(lambda: stack.platform("status"))
 
 
+def test_a_restore_that_fails_after_the_exchange_is_taken_back_and_backups_go_on(backed_up: Platform, place: Path):
+    stack = backed_up.stack
+    weights = os.urandom(123_456)
+    log(backed_up, "early")
+    s3 = backed_up.s3(backed_up.token("dev"))
+    s3.put_object(Bucket=backed_up.outputs["artifact_bucket"], Key="weights", Body=weights)
+    assert stack.platform("backup", "now").returncode == 0
+    time.sleep(2)
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    time.sleep(2)
+    log(backed_up, "since")
+    s3.delete_object(Bucket=backed_up.outputs["artifact_bucket"], Key="weights")
+    before = runs(backed_up)
+    (stored,) = (file for file in place.rglob("*") if file.is_file() and file.stat().st_size == encrypted(len(weights)))
+    flip(stored)
+
+    failed = stack.platform("restore", "--at", at, "--yes")
+
+    assert failed.returncode == 1
+    assert "damaged" in failed.stderr
+    assert f"./platform restore --undo --stack {stack.name} brings it back" in failed.stderr.splitlines()[-1]
+    assert "since" not in runs(backed_up)
+    flip(stored)  # as it was
+    undone = stack.platform("restore", "--undo")
+    assert undone.returncode == 0, undone.stderr
+    assert runs(backed_up) == before
+    assert set(stack.refresh()) == set(stack.preview()) == {"same"}
+    assert "There is nothing to undo" in stack.platform("restore", "--undo").stderr
+    until_well(lambda: stack.platform("status"))
+
+    done = stack.platform("restore", "--yes")  # to the newest, which is not what was taken back
+    assert done.returncode == 0, done.stderr
+    assert runs(backed_up) == before
+
+
 def serving(stack: Stack) -> dict[str, str]:
     """Each container, since when it runs."""
     return {str(found.id): found.attrs["State"]["StartedAt"] for found in stack.all_containers()}
@@ -270,6 +376,18 @@ def until_said(stack: Stack, words: str, within: float = 60) -> None:
     while words not in (shown := stack.platform("status")).stderr:
         assert time.monotonic() < deadline, shown.stdout + shown.stderr
         time.sleep(2)
+
+
+def encrypted(size: int) -> int:
+    """How long a file is at the place: a header, and for every 64 KiB a tag."""
+    return 32 + size + 16 * -(-size // 65536)
+
+
+def flip(file: Path) -> None:
+    """A bit in the middle, as a disk may; twice is as before."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
 
 
 def run_named(platform: Platform, name: str) -> str:
