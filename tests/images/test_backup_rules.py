@@ -125,6 +125,11 @@ def test_the_reason_is_known_or_the_last_thing_that_rclone_said():
     assert _reason("") == "rclone ended without a word"
 
 
+def test_barmans_id_of_a_base_backup_is_when_it_began():
+    base = Base("20261231T120000", NOW + 7, "", "", 1, 1, "")
+    assert base.begun == NOW
+
+
 def test_the_log_of_a_time_ends_where_a_later_base_backup_does():
     def base(begins: str, ends: str) -> Base:
         return Base("id", 1.0, begins, ends, 1, 1, "")

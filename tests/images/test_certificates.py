@@ -45,7 +45,7 @@ def is_placeholder(port: int) -> bool:
 
 
 def wait_until_issued(gateway: Container, port: int) -> None:
-    until(lambda: status(gateway)["issued"])
+    until(lambda: status(gateway)["issued"], 120)  # Certbot's own start takes seconds, and far more on a busy machine
     until(lambda: not is_placeholder(port))
 
 

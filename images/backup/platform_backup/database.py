@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ class Base:
     bytes: int
     sha256: str
     after_gap: bool = False
+
+    @property
+    def begun(self) -> float:
+        """Unix time; Barman's ids are the second in which it began."""
+        return datetime.strptime(self.id, "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp()
 
 
 def system_folder(system: str) -> str:

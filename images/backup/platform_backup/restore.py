@@ -16,6 +16,7 @@ from platform_backup.manifest import Manifest
 from platform_backup.objects import BEFORE, NOW
 from platform_backup.place import NothingThere, Place, PlaceError
 
+_CLOCKS = 300.0  # seconds by which PostgreSQL's and Barman's may differ
 Tell = Callable[[str], None]
 
 
@@ -42,12 +43,12 @@ def base_for(place: Place, manifest: Manifest, at: float | None) -> Base:
 def log_for(place: Place, manifest: Manifest, base: Base, at: float | None) -> list[str]:
     """Paths of the log that leads from a base backup to that time."""
     folder = system_folder(manifest.system)
-    later = [it for it in retention.bases(place, folder) if at is not None and it.at > at]
+    later = [it for it in retention.bases(place, folder) if at is not None and it.begun > at + _CLOCKS]
     return _leading([file.path for file in place.files(f"{folder}/wals")], base, later)
 
 
 def _leading(paths: Sequence[str], base: Base, later: Sequence[Base]) -> list[str]:
-    """From the base backup on, up to where the first of those that were made later ends on the same timeline."""
+    """From the base backup on, up to where the first of those that were begun later ends on the same timeline."""
     ends = min((it.ends for it in later if it.ends[:8] == base.begins[:8]), default="g")  # after all digits
     names = {path: path.rpartition("/")[2] for path in paths}
     return [path for path, name in names.items() if base.begins <= name <= ends or name.endswith(".history")]
