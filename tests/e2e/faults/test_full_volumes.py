@@ -57,7 +57,8 @@ def test_a_restore_for_which_postgresqls_volume_has_no_room_leaves_nothing_there
             refused = faulty.stack.platform("restore", "--yes")
         finally:
             faulty.postgres.make_room()
-        assert (refused.returncode, "No space left on device" in refused.stderr) == (1, True), refused.stderr
+        too_small = f" GB on volume {faulty.postgres.name}, which has "
+        assert (refused.returncode, too_small in refused.stderr) == (1, True), refused.stderr
         assert faulty.stack.run("postgres", ["sh", "-c", "ls -A $PGDATA | grep restored || true"]) == ""
         made = faulty.stack.platform("backup", "now", "--base")
         assert made.returncode == 0, made.stderr
