@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -21,10 +20,10 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e import keycloak
-from tests.e2e.checkouts import ROOT, checkout, until_well
+from tests.e2e.checkouts import ROOT, checkout, launched, until_well
 from tests.e2e.conftest import Platform, brought_up
+from tests.e2e.restoring import lose
 from tests.e2e.stack import Stack
-from tests.e2e.test_restore import lose
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(5400)]
 
@@ -151,17 +150,8 @@ def clone(folder: Path, stack: Stack) -> Callable[..., str]:
     shutil.rmtree(stack.backend.parent / "program")
     own = {"PULUMI_BACKEND_URL": f"file://{stack.backend}", "PULUMI_CONFIG_PASSPHRASE": stack.passphrase}
 
-    def platform(*arguments: str) -> str:
-        done = subprocess.run(
-            ["./platform", *arguments],
-            cwd=folder,
-            env={**os.environ, **own},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=2400,
-        )
+    def platform(command: str, *arguments: str) -> str:
+        done = launched(folder, command, *arguments, **own)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

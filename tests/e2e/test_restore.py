@@ -1,45 +1,37 @@
 """A stack whose machine is lost, or whose records are wrong, as it was: from the place and the key alone."""
 
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
-import docker
 import httpx
 import pytest
-import yaml
 
-from tests.e2e.checkouts import checkout, launched, left_of, until_well
+from tests.e2e.checkouts import checkout, until_well
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.stack import PROJECT, Stack, free_ports
+from tests.e2e.restoring import (
+    Elsewhere,
+    Look,
+    artifacts,
+    content,
+    delete_for_good,
+    encrypted,
+    flip,
+    later_login,
+    log,
+    lose,
+    run_named,
+    runs,
+    serving,
+    until_said,
+)
+from tests.e2e.stack import free_ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-@dataclass
-class Elsewhere:
-    """A checkout that knows nothing of the stack, on a machine that may have nothing of it."""
-
-    program: Path
-    stack: Stack
-    backend: Path
-    passphrase: str = "another one"
-
-    def platform(self, command: str, *arguments: str) -> CompletedProcess[str]:
-        own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
-        return launched(self.program, command, *arguments, **own)
-
-    def outputs(self) -> dict[str, Any]:
-        shown = self.platform("outputs", "--stack", self.stack.name, "--json", "--show-secrets")
-        assert shown.returncode == 0, shown.stderr
-        return json.loads(shown.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -69,77 +61,12 @@ def elsewhere(backed_up: Platform, tmp_path: Path) -> Elsewhere:
     return Elsewhere(checkout(tmp_path / "elsewhere"), backed_up.stack, backend)
 
 
-@dataclass
-class Look:
-    """Another stack of the same checkout."""
-
-    of: Stack
-    name: str
-    ports: dict[str, int]
-
-    def platform(self, command: str, *arguments: str) -> CompletedProcess[str]:
-        return self.of.platform(command, *arguments)  # the last --stack counts
-
-    def write(self, settings: dict[str, Any]) -> None:
-        """Its stack file: a copy of the other's, with ports of its own and these settings."""
-        config = yaml.safe_load((self.of.program / f"Pulumi.{self.of.name}.yaml").read_text())["config"]
-        own = {f"{PROJECT}:{name}": value for name, value in {"ports": self.ports, **settings}.items()}
-        (self.of.program / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump({"config": {**config, **own}}))
-
-    def outputs(self) -> dict[str, Any]:
-        return json.loads(self.platform("outputs", "--stack", self.name, "--json", "--show-secrets").stdout)
-
-    def left(self) -> list[str]:
-        return left_of(self.name)
-
-
 @pytest.fixture
 def look(backed_up: Platform) -> Iterator[Look]:
     stack = backed_up.stack
     look = Look(stack, f"{stack.name}-look", dict(zip(stack.ports, free_ports(len(stack.ports)), strict=True)))
     yield look
     look.platform("destroy", "--stack", look.name, "--delete-data", "--yes")
-
-
-def log(platform: Platform, *names: str) -> None:
-    """A run for each, with a metric and an artifact of the same name."""
-    token = platform.token("dev")
-    s3 = platform.s3(token)
-    for name in names:
-        body = {"experiment_id": "0", "run_name": name}
-        run = platform.ask(token, "POST", "/api/2.0/mlflow/runs/create", json=body).json()["run"]["info"]
-        metric = {"run_id": run["run_id"], "key": "loss", "value": 1, "timestamp": 1, "step": 0}
-        assert platform.ask(token, "POST", "/api/2.0/mlflow/runs/log-metric", json=metric).status_code == 200
-        key = f"{run['artifact_uri'].partition('://')[2].partition('/')[2]}/{name}.txt"
-        s3.put_object(Bucket=platform.outputs["artifact_bucket"], Key=key, Body=name.encode())
-
-
-def runs(platform: Platform) -> set[str]:
-    body = {"experiment_ids": ["0"], "max_results": 1000}
-    found = platform.ask(platform.token("dev"), "POST", "/api/2.0/mlflow/runs/search", json=body)
-    assert found.status_code == 200, found.text
-    return {run["info"]["run_name"] for run in found.json().get("runs", [])}
-
-
-def artifacts(platform: Platform) -> set[str]:
-    return {key.rpartition("/")[2].removesuffix(".txt") for key in platform.objects(platform.token("dev"))}
-
-
-def later_login(platform: Platform, home: Path) -> str:
-    """A refresh token, of a login that the time restored to does not know."""
-    platform.log_in("vera", home)
-    (file,) = home.rglob("mlflow-platform/*.json")
-    return json.loads(file.read_text())["tokens"]["refresh_token"]
-
-
-def lose(stack: Stack) -> None:
-    """The machine, but for the place, and the state with it."""
-    shutil.rmtree(stack.backend / ".pulumi")
-    host, label = docker.from_env(), {"label": f"mlflow-platform.stack={stack.name}"}
-    for container in stack.all_containers():
-        container.remove(force=True, v=True)
-    for found in (*host.volumes.list(filters=label), *host.networks.list(filters=label)):
-        found.remove()
 
 
 def test_from_place_and_key_alone_everything_is_back_and_any_second_of_it(
@@ -357,52 +284,3 @@ def test_a_restore_that_fails_after_the_exchange_is_taken_back_and_backups_go_on
     done = stack.platform("restore", "--yes")  # to the newest, which is not what was taken back
     assert done.returncode == 0, done.stderr
     assert runs(backed_up) == before
-
-
-def serving(stack: Stack) -> dict[str, str]:
-    """Each container, since when it runs."""
-    return {str(found.id): found.attrs["State"]["StartedAt"] for found in stack.all_containers()}
-
-
-def content(folder: Path) -> dict[str, tuple[int, int]]:
-    """Each file, with its size and when it was written."""
-    found = {str(file): file.stat() for file in folder.rglob("*") if file.is_file()}
-    return {name: (about.st_size, about.st_mtime_ns) for name, about in found.items()}
-
-
-def until_said(stack: Stack, words: str, within: float = 60) -> None:
-    """By the status."""
-    deadline = time.monotonic() + within
-    while words not in (shown := stack.platform("status")).stderr:
-        assert time.monotonic() < deadline, shown.stdout + shown.stderr
-        time.sleep(2)
-
-
-def encrypted(size: int) -> int:
-    """How long a file is at the place: a header, and for every 64 KiB a tag."""
-    return 32 + size + 16 * -(-size // 65536)
-
-
-def flip(file: Path) -> None:
-    """A bit in the middle, as a disk may; twice is as before."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-
-
-def run_named(platform: Platform, name: str) -> str:
-    body = {"experiment_ids": ["0"], "filter": f"attributes.run_name = '{name}'"}
-    (found,) = platform.ask(platform.token("dev"), "POST", "/api/2.0/mlflow/runs/search", json=body).json()["runs"]
-    return found["info"]["run_id"]
-
-
-def delete_for_good(platform: Platform, run: str) -> None:
-    """Its rows and its artifacts, as it is done when its days are over."""
-    for table in ("metrics", "latest_metrics", "tags", "runs"):
-        sql = f"DELETE FROM {table} WHERE run_uuid = '{run}'"
-        asked = platform.stack.container("postgres").exec_run(["psql", "-U", "postgres", "-d", "mlflow", "-c", sql])
-        assert asked.exit_code == 0, asked.output
-    s3 = platform.s3(platform.token("dev"))
-    for key in platform.objects(platform.token("dev")):
-        if run in key:
-            s3.delete_object(Bucket=platform.outputs["artifact_bucket"], Key=key)
