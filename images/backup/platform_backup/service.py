@@ -88,7 +88,7 @@ class Service:
     def _ship(self) -> None:
         while True:
             self._status.attempt("shipping the log", self._ship_once)
-            if self._database.waiting() > self._config.settings["log_limit"]:
+            if self._status.fails("shipping the log") and self._database.waiting() > self._config.settings["log_limit"]:
                 self._receiver.stop()  # a place that is away for long is no reason to fill Docker's disk
             time.sleep(self._config.settings["database_seconds"])
 
