@@ -19,6 +19,7 @@ from launcher import (
     browser,
     copies,
     destroying,
+    disks,
     engines,
     images,
     inventory,
@@ -27,7 +28,6 @@ from launcher import (
     ports,
     prepare,
     probe,
-    rooms,
     served,
     sizes,
     status,
@@ -232,7 +232,7 @@ def _show_wrong(state: State) -> bool:
     if not state.runs:
         return True
     with ThreadPoolExecutor(2) as pool:
-        found = [sentence for said in pool.map(lambda ask: ask(state), (rooms.full, probe.wrong)) for sentence in said]
+        found = [sentence for said in pool.map(lambda ask: ask(state), (disks.full, probe.wrong)) for sentence in said]
     for sentence in found:
         say(f" ! {sentence}")
     return not found

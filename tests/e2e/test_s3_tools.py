@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from launcher.paths import Paths
-from launcher.toolchain import go
 from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import Platform
+from tests.e2e.mc import mc
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _PACKAGES = ("s3fs==2026.9.0", "awscli==1.46.3")
-_MC = "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9"
 _BY_S3FS = """
 import sys, s3fs
 files = s3fs.S3FileSystem(profile="mlflow")
@@ -36,11 +34,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [programs / "pip", "install", "--quiet", "--disable-pip-version-check", plugin, *_PACKAGES]
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    build = {**os.environ, "GOBIN": str(programs), "CGO_ENABLED": "0"}
-    done = subprocess.run(
-        [go(Paths.of_this_checkout()), "install", _MC], env=build, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    mc(programs)
     return programs
 
 

@@ -152,6 +152,13 @@ def test_what_fails_after_the_switch_goes_back_to_the_data_of_before_with_the_li
     old.serves()
 
 
+def test_the_volume_of_the_version_before_can_be_removed(old: Upgraded):
+    docker.from_env().volumes.get(f"mlflow-{old.stack.name}-postgres-16").remove()
+    assert set(old.stack.refresh()) == set(old.stack.preview()) == {"same"}
+    assert old.stack.platform("up").returncode == 0
+    old.serves()
+
+
 def volumes(stack: Stack) -> set[str]:
     label = {"label": f"mlflow-platform.stack={stack.name}"}
     return {str(volume.name) for volume in docker.from_env().volumes.list(filters=label)}

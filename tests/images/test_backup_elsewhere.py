@@ -2,26 +2,17 @@
 
 import io
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from docker.models.containers import Container
 
-from components.images import BASE
+from tests import ssh
 from tests.images.backups import KNOWN_HOSTS, ROOT, Service, Stage, until
 from tests.images.restores import Restore, RestoreError
 
 pytestmark = pytest.mark.slow
 MINUTES = 240.0
-_SSH = f"""\
-FROM {BASE["local"]}
-LABEL org.opencontainers.image.title="an SSH server for tests"
-RUN apt-get update && apt-get install -y --no-install-recommends openssh-server
-RUN useradd --create-home safe && mkdir -p /run/sshd /srv/safe && chown safe /srv/safe
-"""
 
 
 def everything_works(stage: Stage, service: Service) -> None:
@@ -87,29 +78,22 @@ def own_key() -> Ed25519PrivateKey:
 
 
 @pytest.fixture(scope="module")
-def host_keys(stage: Stage, own_key: Ed25519PrivateKey) -> Iterator[list[str]]:
-    """Of a machine that takes the key and has several of its own; as ssh-keyscan shows them without the name."""
-    image, _ = stage.client.images.build(fileobj=io.BytesIO(_SSH.encode()), rm=True)
-    public = own_key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    files = {"/home/safe/.ssh/authorized_keys": f"{public} backup\n"}
-    command = ["/usr/sbin/sshd", "-D", "-e", "-o", "StrictModes=no"]
-    machine = stage.run("machine", image.id or "", command, files=files)
-    keys: Any = until(lambda: machine.exec_run(["sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub"]).output)
-    yield [" ".join(line.split()[:2]) for line in keys.decode().splitlines()]
+def host_keys(stage: Stage, own_key: Ed25519PrivateKey) -> list[str]:
+    """Of a machine that takes the key and has several of its own."""
+    machine = stage.run("machine", ssh.image(), ssh.COMMAND, files=ssh.files(own_key))
+    return until(lambda: ssh.host_keys(machine))
 
 
 def sftp(stage: Stage, own_key: Ed25519PrivateKey, host_keys: list[str]) -> Service:
-    pem = own_key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
-    place = {"kind": "sftp", "name": "sftp://machine/srv/safe", "host": "machine", "port": 22, "user": "safe"}
-    place |= {"path": "/srv/safe", "known_hosts_file": KNOWN_HOSTS}
+    place = {"kind": "sftp", "name": "sftp://machine/srv/safe", "host": "machine", "port": 22, "user": ssh.USER}
+    place |= {"path": ssh.FOLDER, "known_hosts_file": KNOWN_HOSTS}
     files = {KNOWN_HOSTS: "".join(f"machine {key}\n" for key in host_keys)}
-    return stage.service(place, secrets={"key_pem": pem}, files=files)
+    return stage.service(place, secrets={"key_pem": ssh.private(own_key)}, files=files)
 
 
 @pytest.mark.usefixtures("host_keys")
 def test_a_machine_with_another_host_key_is_refused(stage: Stage, own_key: Ed25519PrivateKey):
-    other = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    service = sftp(stage, own_key, [other])
+    service = sftp(stage, own_key, [ssh.public(Ed25519PrivateKey.generate())])
     why = until(lambda: service.failing().get("shipping the log", ""), MINUTES)
     assert why.startswith("sftp://machine/srv/safe: its host key is none of those that are believed")
     service.container.remove(force=True)

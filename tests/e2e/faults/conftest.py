@@ -12,7 +12,7 @@ from docker.models.containers import Container
 
 from tests.e2e.checkouts import until_well
 from tests.e2e.conftest import Platform
-from tests.e2e.faults.rooms import Room
+from tests.e2e.faults.disks import Disk
 from tests.e2e.faults.writers import Writers
 from tests.e2e.stack import Stack
 
@@ -24,8 +24,8 @@ class Faulty:
     """A stack with its users, and the disks under its servers' data."""
 
     platform: Platform
-    postgres: Room
-    minio: Room
+    postgres: Disk
+    minio: Disk
 
     @property
     def stack(self) -> Stack:
@@ -75,18 +75,18 @@ def until(true: Callable[[], bool], within: float, what: str) -> None:
 @pytest.fixture(scope="package")
 def faulty(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     stack = Stack(tmp_path_factory.mktemp("faults"), {"backup": OFTEN})
-    rooms: list[Room] = []
+    disks: list[Disk] = []
     try:
-        rooms += [Room(stack, "postgres", 2000), Room(stack, "minio-1-data1", 700)]
+        disks += [Disk(stack, "postgres", 2000), Disk(stack, "minio-1-data1", 700)]
         stack.up()  # not the launcher's, which takes these volumes for those of a stack that lost its state
         made = stack.platform("backup", "now")
         assert made.returncode == 0, made.stderr
-        yield Faulty(Platform(stack, stack.outputs()), *rooms)
+        yield Faulty(Platform(stack, stack.outputs()), *disks)
     finally:
         try:
             destroyed = stack.platform("destroy", "--yes", "--delete-data")
         finally:
             left = stack.clear()
-            for room in rooms:
-                room.close()
+            for disk in disks:
+                disk.close()
     assert (destroyed.returncode, left) == (0, []), destroyed.stderr

@@ -52,7 +52,7 @@ def test_a_restore_for_which_postgresqls_volume_has_no_room_leaves_nothing_there
     """Else it would take the room of the server that still runs, and no base backup could be made beside it."""
     with Writers(faulty.platform) as writers:
         writers.both_store(120)
-        faulty.postgres.do("fallocate -l $(($(df -P -B1 /room | tail -1 | awk '{print $4}') - 60000000)) /room/.filler")
+        faulty.postgres.do("fallocate -l $(($(df -P -B1 /disk | tail -1 | awk '{print $4}') - 60000000)) /disk/.filler")
         try:
             refused = faulty.stack.platform("restore", "--yes")
         finally:

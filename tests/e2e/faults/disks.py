@@ -9,7 +9,7 @@ from components.images import BASE
 from tests.e2e.stack import Stack
 
 
-class Room:
+class Disk:
     """A volume of a stack that has not been made yet; it takes this one for its own."""
 
     def __init__(self, stack: Stack, volume: str, megabytes: int):
@@ -21,21 +21,21 @@ class Room:
         labels = {"mlflow-platform.stack": stack.name, "mlflow-platform.prefix": f"mlflow-{stack.name}"}
         options = {"type": "ext4", "device": self._device}
         docker.from_env().volumes.create(self.name, driver="local", driver_opts=options, labels=labels)
-        self.do("rmdir /room/lost+found")  # which MinIO would take for data
+        self.do("rmdir /disk/lost+found")  # which MinIO would take for data
 
     def do(self, script: str) -> None:
-        """Runs a script as root in a container that has the volume at /room."""
-        volumes = {self.name: {"bind": "/room", "mode": "rw"}}
+        """Runs a script as root in a container that has the volume at /disk."""
+        volumes = {self.name: {"bind": "/disk", "mode": "rw"}}
         docker.from_env().containers.run(
             BASE["local"], ["sh", "-euc", script], volumes=volumes, remove=True, network_mode="none"
         )
 
     def fill(self) -> None:
         """To the last block."""
-        self.do("cat /dev/zero > /room/.filler 2> /dev/null || true")
+        self.do("cat /dev/zero > /disk/.filler 2> /dev/null || true")
 
     def make_room(self) -> None:
-        self.do("rm -f /room/.filler")
+        self.do("rm -f /disk/.filler")
 
     def close(self) -> None:
         """Once its volume is gone."""

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.e2e import keycloak
 from tests.e2e.checkouts import ROOT, checkout, launched, until_well
 from tests.e2e.conftest import Platform, brought_up
-from tests.e2e.restoring import lose
+from tests.e2e.restores.restoring import lose
 from tests.e2e.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(5400)]

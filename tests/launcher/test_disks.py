@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import rooms
+from launcher import disks
 from launcher.state import State
 from tests.launcher.deployment import container
 
@@ -27,7 +27,7 @@ def sized(programs: Callable[[str, str], Path], tmp_path: Path) -> Callable[[int
         line = f"echo 'Filesystem 1-blocks Used Available'; echo '/dev/vdb 1000000000 {10**9 - left} {left} 99% /data1'"
         script = f'echo "$@" >> {tmp_path}/calls; case "$1" in inspect) cat {tmp_path}/inspected ;;'
         programs("docker", f"{script} exec) {line if running else 'exit 1'} ;; run) {line} ;; esac")
-        return rooms.full(State({"resources": [container("minio-1")]}))
+        return disks.full(State({"resources": [container("minio-1")]}))
 
     return said
 
@@ -48,4 +48,4 @@ def test_a_full_volume_is_named_with_what_it_means(sized: Callable[..., list[str
 
 def test_where_docker_does_not_say_nothing_is_said(programs: Callable[[str, str], Path]):
     programs("docker", "exit 1")
-    assert rooms.full(State({"resources": [container("minio-1")]})) == []
+    assert disks.full(State({"resources": [container("minio-1")]})) == []
