@@ -144,7 +144,7 @@ class Double:
             return _json(200, self._platform())
         if url.path.startswith("/realms/test"):
             return self._keycloak(url.path.removeprefix("/realms/test"), url.query, form)
-        if url.path.startswith("/api/"):
+        if url.path.startswith(("/api/", "/v1/")):
             if not self.accepts(headers.get("Authorization", "")):
                 return _json(401, {"error_code": "UNAUTHENTICATED"})
             if self.redirect_to:

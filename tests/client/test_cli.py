@@ -35,7 +35,7 @@ def program(home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(script)
 
 
-@pytest.mark.parametrize("command", [["status"], ["credentials"]])
+@pytest.mark.parametrize("command", [["status"], ["token"], ["credentials"]])
 def test_without_a_login_there_is_one_sentence_and_exit_code_1(platform: Double, command: Sequence[str]):
     done = run(*command)
     assert (done.returncode, done.stdout) == (1, "")
@@ -93,6 +93,16 @@ def test_credentials_are_what_aws_tools_expect(platform: Double, logged_in: Logi
     assert given.keys() == {"Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"}
     assert given["Version"] == 1
     assert {given["SecretAccessKey"], given["SessionToken"]} <= platform.handed_out
+
+
+def test_a_token_is_printed_alone_and_has_most_of_its_life_before_it(platform: Double, logged_in: LoginFile):
+    age(logged_in, 100)  # of 300 seconds: good for MLflow, and not for a program that cannot renew it
+    shown = run("token")
+    login = logged_in.load()
+    assert login and shown.stdout == f"{login.tokens.access_token}\n"
+    assert login.tokens.remaining() > 0.75 * login.tokens.lifetime
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert run("token").stdout == shown.stdout
 
 
 def test_a_service_gets_credentials_without_a_login(platform: Double, monkeypatch: pytest.MonkeyPatch):

@@ -30,7 +30,7 @@ def python(installed: Path, program: str) -> str:
 
 def test_the_program_is_there_and_mlflow_is_not_needed(installed: Path):
     shown = subprocess.run([installed / "mlflow-platform", "--help"], capture_output=True, text=True, check=True).stdout
-    assert all(command in shown for command in ("login", "logout", "status", "env", "credentials"))
+    assert all(command in shown for command in ("login", "logout", "status", "env", "token", "credentials"))
     assert python(installed, "import importlib.util; print(importlib.util.find_spec('mlflow'))") == "None\n"
 
 
@@ -40,7 +40,7 @@ def test_every_module_of_the_client_finds_what_it_needs(installed: Path):
     python(installed, "\n".join(f"import mlflow_platform.client.{module}" for module in ours))
 
 
-def test_mlflow_would_find_its_entry_points(installed: Path):
+def test_mlflow_and_opentelemetry_would_find_their_entry_points(installed: Path):
     program = (
         "import json; from importlib.metadata import distribution;"
         "print(json.dumps([[e.group, e.name] for e in distribution('mlflow-platform').entry_points]))"
@@ -52,6 +52,7 @@ def test_mlflow_would_find_its_entry_points(installed: Path):
         ("mlflow.request_auth_provider", "mlflow-platform"),
         ("mlflow.request_header_provider", "mlflow-platform"),
         ("mlflow.run_context_provider", "mlflow-platform"),
+        ("opentelemetry_otlp_credential_provider", "mlflow-platform"),
     ]
 
 

@@ -84,6 +84,19 @@ def test_a_training_script_loses_nothing(hasty: Platform, left_open: tuple[Perso
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == step.to_bytes(2, "big") * 500_000
 
 
+def test_spans_of_other_libraries_arrive_past_the_end_of_each_token(hasty: Platform):
+    count = 3 * _TOKEN_SECONDS
+    chosen = {"OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": "mlflow-platform"}
+    script = [sys.executable, str(ROOT / "tests/e2e/long_spans.py"), str(count)]
+    hasty.run(script, {**hasty.logged_in("dev"), **chosen})
+
+    where = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}
+    body = {"locations": [where], "max_results": 500}
+    found = hasty.ask(hasty.token("dev"), "POST", "/api/3.0/mlflow/traces/search", json=body).json()["traces"]
+    assert {trace["tags"]["mlflow.traceName"] for trace in found} >= {f"span {number}" for number in range(count)}
+    assert {trace["trace_metadata"]["mlflow.user"] for trace in found} == {"dev"}
+
+
 def test_a_page_that_was_left_open_goes_on_without_a_login(left_open: tuple[Person, float]):
     person, since = left_open
     person.page.wait_for_timeout(max(0.0, since + _TOKEN_SECONDS + 1 - time.monotonic()) * 1000)

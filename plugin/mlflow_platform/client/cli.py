@@ -51,6 +51,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("logout", logout, "end the login, here and at Keycloak")
     add("status", status, "show who is logged in, until when, and what of the storage can be reached")
     add("env", env, 'print exports for the shell: eval "$(mlflow-platform env)"; no secrets among them')
+    add("token", token, "print an access token, for programs that know nothing of this one")
     credentials_parser = add("credentials", credentials, "print S3 credentials as AWS's credential_process")
     credentials_parser.add_argument("--tracking-uri", metavar="URL", help="the platform (default: MLFLOW_TRACKING_URI)")
     return parser.parse_args(arguments)
@@ -108,6 +109,11 @@ def env(options: argparse.Namespace) -> int:
         # The last is for mc: what Go reads on Linux, beside the system's folder; MinIO's Python library reads it too.
         variables |= dict.fromkeys((certificates.MLFLOW, certificates.AWS, "SSL_CERT_FILE"), authority)
     print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
+    return 0
+
+
+def token(options: argparse.Namespace) -> int:
+    print(_session(tracking_uri()).access_token(fresh=True))
     return 0
 
 

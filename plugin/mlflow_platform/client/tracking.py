@@ -47,7 +47,7 @@ class PlatformAuth:
         target = _requested()
         if server := _server(target):
             _trust(target, server)
-        return _Bearer(server, verified=bool(target and target.verify))
+        return Bearer(server, verified=bool(target and target.verify))
 
 
 class PlatformUser:
@@ -70,7 +70,7 @@ def artifact_repository(
     return PlatformS3ArtifactRepository(artifact_uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
 
 
-class _Bearer(AuthBase):
+class Bearer(AuthBase):
     """The token for one tracking server."""
 
     def __init__(self, server: str | None, *, verified: bool):

@@ -39,7 +39,7 @@ from mlflow_platform.server.settings import (
     load_settings,
     secret,
 )
-from mlflow_platform.server.within import native_routes, permission_cache, whole_pages
+from mlflow_platform.server.within import authors, native_routes, permission_cache, whole_pages
 from mlflow_platform.server.within.bodies import Bodies
 from mlflow_platform.server.within.jobs import GATEWAY_VARIABLE, TOKEN_VARIABLE, Jobs, within
 from mlflow_platform.server.within.storage import object_store_only
@@ -71,6 +71,7 @@ def create_app() -> "Gate":
     os.environ[_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED.name] = "true"
     object_store_only()
     account.show(flask_app)
+    authors.install()
     mlflow = auth.create_app()
     permission_cache.install(auth)
     whole_pages.leave_as_they_are(auth)
