@@ -2,7 +2,10 @@
 
 from components.people import Group
 from components.policies import team_policy
-from components.settings import BucketAccess, Settings
+from components.settings import BucketAccess, CannedPolicy, Settings
+from components.tracking import MemberRights
+
+_READING = ("consoleAdmin", "readwrite", "readonly")  # of MinIO's canned policies
 
 
 def groups(settings: Settings) -> dict[str, Group]:
@@ -28,9 +31,16 @@ def policies(settings: Settings) -> dict[str, str]:
     }
 
 
-def levels(settings: Settings) -> dict[str, str]:
+def members_rights(settings: Settings) -> dict[str, MemberRights]:
     """For MLflow: what a team may do there."""
-    return {name: team.mlflow for name, team in settings.teams.items()}
+    return {name: MemberRights(level=team.mlflow, reads=_reads(team.storage)) for name, team in settings.teams.items()}
+
+
+def _reads(storage: CannedPolicy | BucketAccess) -> list[str]:
+    """Folders of the bucket; the empty one is all of it."""
+    if isinstance(storage, BucketAccess):
+        return list(storage.prefixes) or [""]
+    return [""] if storage in _READING else []
 
 
 def _generated(team: str) -> str:

@@ -1,6 +1,8 @@
 """MLflow, with the plugin that lets in whoever Keycloak vouches for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
@@ -27,9 +29,17 @@ def address(name: str) -> str:
     return f"{name}:{_PORT}"
 
 
+class MemberRights(TypedDict):
+    """What a group of the realm may do."""
+
+    level: str
+    reads: list[str]
+    """Folders of the bucket whose artifacts MLflow shows, each with a slash at its end; the empty one is all of it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrackingArgs:
-    """What a Tracking server needs. `teams` maps a group to its MLflow level."""
+    """What a Tracking server needs."""
 
     network: Network
     image: Input[str]
@@ -48,7 +58,7 @@ class TrackingArgs:
     lifetimes: Lifetimes
     deleted_days: int  # after which what was deleted leaves for good
     password_grant: bool
-    teams: dict[str, str]
+    teams: Mapping[str, MemberRights]
     workers: int
     log_level: LogLevel
     memory_mb: int = 3072  # a job is a process of 200 MB, and every kind of job may run one

@@ -5,7 +5,7 @@ from components.settings.lifetimes import Lifetimes
 from components.settings.reading import SettingsError, load, parse
 from components.settings.retention import Retention
 from components.settings.sites import Site, Sites
-from components.settings.teams import BucketAccess
+from components.settings.teams import BucketAccess, CannedPolicy
 from components.settings.tls import Acme, ByTheGateway, Files, Proxy, SelfSigned
 from components.settings.tree import SERVICE_ACCOUNT, LogLevel, Settings
 from components.settings.values import Prefix
@@ -17,6 +17,7 @@ __all__ = [
     "Backup",
     "BucketAccess",
     "ByTheGateway",
+    "CannedPolicy",
     "Files",
     "HostFolder",
     "Lifetimes",

@@ -23,6 +23,7 @@ from tests.plugin.web_logins import Person
 
 ROOT = Path(__file__).parents[2]
 TEAMS = {"admins": "ADMIN", "managers": "MANAGE", "editors": "EDIT", "users": "USE", "viewers": "READ"}
+READS = {"vision": ["vision/"], "nothing": []}  # teams of editors; all others read all of the bucket
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,10 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         "s3_endpoint": "http://s3.example:9000",
         "s3_region": "us-east-1",
         "bucket": "mlflow",
-        "teams": TEAMS,
+        "teams": {
+            **{team: {"level": level, "reads": [""]} for team, level in TEAMS.items()},
+            **{team: {"level": "EDIT", "reads": reads} for team, reads in READS.items()},
+        },
         "log_level": "debug",
         **settings,
     }

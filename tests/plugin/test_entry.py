@@ -25,7 +25,7 @@ CONFIG = {
     "s3_endpoint": "https://s3.example.com",
     "s3_region": "us-east-1",
     "bucket": "mlflow",
-    "teams": {"editors": "EDIT"},
+    "teams": {"editors": {"level": "EDIT"}},
     "workers": 3,
     "forwarded_allow_ips": "10.0.0.0/8",
 }
@@ -45,7 +45,7 @@ def test_the_contracts_settings_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"teams": {"editors": "WRITE"}}, "teams.editors"),
+        ({"teams": {"editors": {"level": "WRITE"}}}, "teams.editors.level"),
         ({"worker": 2}, "worker"),
         ({"workers": 0}, "workers"),
         ({"issuer": "keycloak"}, "issuer"),

@@ -110,7 +110,11 @@ def test_mlflow_is_told_where_everything_is_and_who_may_do_what(dev: Graph):
         "s3_region": "us-east-1",
         "bucket": "mlflow",
         "storage_credentials_seconds": 3600,
-        "teams": {"platform-admins": "ADMIN", "model-developers": "EDIT", "model-viewers": "READ"},
+        "teams": {
+            "platform-admins": {"level": "ADMIN", "reads": [""]},
+            "model-developers": {"level": "EDIT", "reads": [""]},
+            "model-viewers": {"level": "READ", "reads": [""]},
+        },
         "password_grant": False,
         "workers": 2,
         "log_level": "info",

@@ -42,7 +42,7 @@ from mlflow_platform.server.settings import (
 from mlflow_platform.server.within import authors, native_routes, permission_cache, whole_pages
 from mlflow_platform.server.within.bodies import Bodies
 from mlflow_platform.server.within.jobs import GATEWAY_VARIABLE, TOKEN_VARIABLE, Jobs, within
-from mlflow_platform.server.within.storage import object_store_only
+from mlflow_platform.server.within.storage import Bucket, keep_to
 from mlflow_platform.server.within.turns import take_turns
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def create_app() -> "Gate":
         raise SettingsError("MLflow's auth configuration is not ours: start with `python -m mlflow_platform.server`")
     # There is no administrator with a password; so MLflow is told that one was made already.
     os.environ[_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED.name] = "true"
-    object_store_only()
+    keep_to(Bucket(settings.bucket))
     account.show(flask_app)
     authors.install()
     mlflow = auth.create_app()

@@ -48,6 +48,15 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Name = Annotated[str, Field(min_length=1)]
 
 
+class Team(BaseModel):
+    """What a group of the realm may do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: Level
+    reads: tuple[str, ...] = ()  # folders of the bucket, each with a slash at its end; "" is all of it
+
+
 class Settings(BaseModel):
     """`server.json`: where everything is and which group may do what. It holds no secret."""
 
@@ -67,7 +76,7 @@ class Settings(BaseModel):
     bucket: Name
     storage_credentials_seconds: int | None = Field(default=None, ge=900, le=43200)  # None: as long as the token
     deleted_days: int = Field(default=30, ge=1)  # then what was deleted leaves for good
-    teams: dict[Name, Level]
+    teams: dict[Name, Team]
     password_grant: bool = False
     log_level: Literal["debug", "info", "warning"] = "info"
     workers: int = Field(default=2, ge=1, le=64)

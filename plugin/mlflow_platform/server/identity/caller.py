@@ -20,6 +20,7 @@ class Identity:
     has_policy: bool  # whether the token names a MinIO policy at all
     issued_at: int
     expires_at: int
+    reads: frozenset[str] = frozenset()  # folders of the bucket that its teams may read, as the settings have them
 
 
 current: ContextVar[Identity | None] = ContextVar("mlflow_platform_identity", default=None)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from mlflow_platform.server.identity.caller import Identity
-from mlflow_platform.server.settings import Level, strongest
+from mlflow_platform.server.settings import Level, Team, strongest
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ ATTEMPTS = 5
 class Rights:
     """Writes what a token says, unless a newer token of the same user was here first."""
 
-    def __init__(self, engine: Engine, teams: dict[str, Level]):
+    def __init__(self, engine: Engine, teams: dict[str, Team]):
         self._engine = engine
         self._teams = teams
 
@@ -56,8 +56,8 @@ class Rights:
             user = session.scalar(select(SqlUser).where(SqlUser.username == username))
             held = {str(held.role.name) for held in user.user_role_assignments} if user else set()
             administrates = bool(user and user.is_admin)
-        teams = {team: level for team, level in self._teams.items() if f"{ROLE_PREFIX}{team}" in held}
-        levels = [*teams.values(), *([Level.ADMIN] if administrates else [])]
+        teams = {name: team for name, team in self._teams.items() if f"{ROLE_PREFIX}{name}" in held}
+        levels = [*(team.level for team in teams.values()), *([Level.ADMIN] if administrates else [])]
         return Identity(
             username=username,
             teams=frozenset(teams),
@@ -66,6 +66,7 @@ class Rights:
             has_policy=False,
             issued_at=0,
             expires_at=0,
+            reads=frozenset(folder for team in teams.values() for folder in team.reads),
         )
 
     def _write(self, session: Session, identity: Identity) -> None:
@@ -98,7 +99,8 @@ class Rights:
 
     def _granting(self, identity: Identity) -> list[tuple[str, Level]]:
         """The teams that MLflow has a role for, in one order for all, so that two writers cannot block each other."""
-        return [(team, self._teams[team]) for team in sorted(identity.teams) if self._teams[team] is not Level.ADMIN]
+        levels = [(team, self._teams[team].level) for team in sorted(identity.teams)]
+        return [(team, level) for team, level in levels if level is not Level.ADMIN]
 
     def _role(self, session: Session, team: str, level: Level) -> SqlRole:
         """The team's role, granting its level on everything and nothing else."""

@@ -101,11 +101,12 @@ class TokenVerifier:
         return Identity(
             username=username,
             teams=teams,
-            level=strongest(self._teams[team] for team in teams),
+            level=strongest(self._teams[team].level for team in teams),
             client=client,
             has_policy=bool(claims.get("policy")),
             issued_at=int(time_of(claims, "iat")),
             expires_at=int(time_of(claims, "exp")),
+            reads=frozenset(folder for team in teams for folder in self._teams[team].reads),
         )
 
 
