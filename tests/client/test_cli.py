@@ -124,6 +124,8 @@ def test_boto3_works_by_the_profile(
     s3.put_object(Bucket="mlflow", Key="a", Body=b"a")
     assert (s3.meta.endpoint_url, session.region_name) == (platform.url, "us-east-1")
     assert platform.objects["/mlflow/a"]
+    link = s3.generate_presigned_url("get_object", Params={"Bucket": "mlflow", "Key": "a"})
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
 @pytest.fixture

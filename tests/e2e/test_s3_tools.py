@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.checkouts import ROOT
@@ -61,6 +62,8 @@ def test_the_aws_cli_reads_and_writes(platform: Platform, tools: Path, environme
     platform.run([*aws, str(tmp_path / "there"), place], environment)
     platform.run([*aws, place, str(tmp_path / "back")], environment)
     assert (tmp_path / "back").read_text() == "written by aws"
+    link = platform.run([*aws[:3], "s3", "presign", place], environment).strip()
+    assert httpx.get(link, trust_env=False).text == "written by aws"
 
 
 def test_mc_reads_and_writes_as_the_docs_say(platform: Platform, tools: Path, environment: dict[str, str]):

@@ -41,10 +41,16 @@ def write(name: str, platform: Platform, program: str) -> Path:
     """Adds the profile, or replaces what was written of it before; the rest of the file stays as it is."""
     check_name(name)
     command = shlex.join([program, "credentials", "--tracking-uri", platform.tracking_uri])
-    profile = {"credential_process": command, "endpoint_url": platform.s3_endpoint, "region": platform.s3_region}
+    profile: dict[str, Any] = {
+        "credential_process": command,
+        "endpoint_url": platform.s3_endpoint,
+        "region": platform.s3_region,
+        # Else aws and boto3 sign links the older way, which MinIO does not take with credentials that end.
+        "s3": {"signature_version": "s3v4"},
+    }
     if authority := certificates.kept(platform.tracking_uri):
         profile["ca_bundle"] = authority
-    section = [f"[{_section(name)}]", _COMMENT, *(f"{key} = {value}" for key, value in profile.items())]
+    section = [f"[{_section(name)}]", _COMMENT, *(line for key in profile for line in _setting(key, profile[key]))]
     path = Path(os.path.realpath(_file("AWS_CONFIG_FILE", "config")))  # a link stays a link
     before = _config(path)
     expected = {**before, "profiles": {**before.get("profiles", {}), name: profile}}
@@ -53,6 +59,12 @@ def write(name: str, platform: Platform, program: str) -> Path:
             lines = "\n".join(section)
             raise ClientError(f"{path} has lines that writing would change; add these to it yourself:\n{lines}")
     return path
+
+
+def _setting(key: str, value: str | dict[str, str]) -> list[str]:
+    if isinstance(value, str):
+        return [f"{key} = {value}"]
+    return [f"{key} =", *(f"    {name} = {setting}" for name, setting in value.items())]
 
 
 def find(tracking_uri: str) -> str | None:
