@@ -22,6 +22,11 @@ _CAUSES = [
         r"certificate verify failed|x509: certificate signed by unknown authority",
         "a TLS certificate is not trusted: add your proxy's CA to the machine's (update-ca-certificates)",
     ),
+    (
+        r"incorrect passphrase",
+        "the passphrase is not the one that the state, or `encryptionsalt` in the stack's file, was made with: remove "
+        "that line, unless a `secure:` value needs it, or set PULUMI_CONFIG_PASSPHRASE to its own",
+    ),
     (r"signal: killed|out of memory|cannot allocate memory", "the machine ran out of memory"),
 ]
 

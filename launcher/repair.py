@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ _LEFTOVERS = {
     "docker:index/network:Network": ["docker", "network", "rm"],
 }
 
+_HOST = b"pulumi-language-python"
+
 
 def remove_stale_locks(state: Path, stack: str) -> None:
     """Removes locks of the local backend whose owner, a pulumi on this machine, is gone."""
@@ -24,6 +27,21 @@ def remove_stale_locks(state: Path, stack: str) -> None:
         if owner.get("hostname") == socket.gethostname() and not _is_pulumi(int(owner["pid"])):
             lock.unlink(missing_ok=True)
             say(f" ! removed the lock that a killed pulumi (process {owner['pid']}) left on stack {stack}")
+
+
+def end_language_hosts(root: Path, stack: str) -> None:
+    """Ends those that run this program for the stack and whose pulumi is gone; they would wait for it for ever."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            ours = any(part.endswith(_HOST) for part in command[:2]) and (process / "cwd").readlink() == root
+            if not ours or f"PULUMI_STACK={stack}".encode() not in (process / "environ").read_bytes().split(b"\0"):
+                continue
+            if not _is_pulumi(int((process / "stat").read_text().rpartition(")")[2].split()[1])):
+                os.kill(int(process.name), signal.SIGTERM)
+                say(f" ! ended the language host (process {process.name}) of a pulumi that was killed")
+        except OSError:  # it has just ended, or is somebody else's
+            continue
 
 
 def _is_pulumi(pid: int) -> bool:

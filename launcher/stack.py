@@ -32,6 +32,7 @@ class Stack:
         """Makes the stack unless it is there, or puts an interrupted update in order; the state as it was found."""
         if states := folder(self.own):
             repair.remove_stale_locks(states, self.name)
+        repair.end_language_hosts(self.root, self.name)
         exported = self._pulumi(["stack", "export"], capture=True)
         if exported.returncode:
             self._checked(["stack", "init", self.name, "--non-interactive"])
@@ -124,7 +125,8 @@ class Stack:
         """`more` is environment."""
         finished = self._pulumi(arguments, capture=True, stdin=stdin, more=more)
         if finished.returncode:
-            raise Failure(f"pulumi {' '.join(arguments[:2])} failed: {finished.stderr.strip()}")
+            said = finished.stderr.strip()
+            raise Failure(f"pulumi {' '.join(arguments[:2])} failed: {cause(said) or said}")
         return finished
 
     def _pulumi(
@@ -165,7 +167,8 @@ class Stack:
     def _own_file_unchanged(self) -> AbstractContextManager[None]:
         if "PULUMI_CONFIG_PASSPHRASE_FILE" not in self.environment:  # the user's own passphrase: its salt is theirs too
             return nullcontext()
-        return stack_file.unchanged(self.root / f"Pulumi.{self.name}.yaml")
+        name = f"Pulumi.{self.name}.yaml"
+        return stack_file.unchanged(self.root / name, self.own / f"{name}.before")
 
 
 class _Interrupts:

@@ -7,7 +7,9 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +47,8 @@ class Checkout:
             line, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False, timeout=900
         )
 
-    def interrupted_up(self) -> tuple[int, str]:
-        """Ctrl-C while containers are being made, as a terminal sends it: to all processes of the job."""
+    def ended_up(self, words: str, how: signal.Signals) -> tuple[int, str]:
+        """A signal while containers are being made, as a terminal sends Ctrl-C: to all processes of the job."""
         with subprocess.Popen(
             ["./platform", "up", "--stack", self.stack],
             cwd=self.root,
@@ -60,11 +62,24 @@ class Checkout:
             printed: list[str] = []
             for line in job.stdout:
                 printed.append(line)
-                if "+ Container gateway" in line and not job.returncode:
-                    os.killpg(job.pid, signal.SIGINT)
+                if words in line and not job.returncode:
+                    os.killpg(job.pid, how)
                     break
             printed.extend(job.stdout)
             return job.wait(timeout=120), "".join(printed)
+
+    @property
+    def stack_file(self) -> Path:
+        return self.root / f"Pulumi.{self.stack}.yaml"
+
+    def processes(self) -> list[str]:
+        """What still runs for the stack of Pulumi's."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                if f"PULUMI_STACK={self.stack}\0" in (process / "environ").read_text():
+                    found.append((process / "cmdline").read_text().replace("\0", " "))
+        return found
 
     def left(self) -> list[str]:
         return left_of(self.stack)
@@ -76,15 +91,28 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     stack = f"e2e-{secrets.token_hex(3)}"
     dev = yaml.safe_load((root / "Pulumi.dev.yaml").read_text())["config"]
     ports = {f"{PROJECT}:ports": dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))}
-    (root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": {**dev, **ports}}))
     checkout = Checkout(root, stack)
+    checkout.stack_file.write_text(yaml.safe_dump({"config": {**dev, **ports}}))
     yield checkout
     checkout.platform("destroy", "--yes", "--delete-data")
     assert checkout.left() == []
 
 
+def test_of_a_killed_up_the_next_command_leaves_neither_a_process_nor_a_salt_in_the_stacks_file(checkout: Checkout):
+    before = checkout.stack_file.read_text()
+    code, _ = checkout.ended_up("+ Container postgres", signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    planned = checkout.platform("preview")
+    assert planned.returncode == 0, planned.stderr[-3000:]
+    assert checkout.stack_file.read_text() == before
+    deadline = time.monotonic() + 10
+    while (left := checkout.processes()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+
+
 def test_an_interrupted_up_says_so_and_the_next_one_finishes_it(checkout: Checkout):
-    code, printed = checkout.interrupted_up()
+    code, printed = checkout.ended_up("+ Container gateway", signal.SIGINT)
     assert code == 130, printed[-3000:]
     assert printed.splitlines()[-1] == "interrupted; the next ./platform up goes on from here"
     assert "Traceback" not in printed

@@ -22,6 +22,7 @@ from launcher.processes import answer, run_logged
         ("Failed to establish a new connection: [Errno 111] Connection refused", "does not answer"),
         ("x509: certificate signed by unknown authority", "update-ca-certificates"),
         ("go: signal: killed", "out of memory"),
+        ("error: could not create secrets manager for new stack: incorrect passphrase", "`encryptionsalt`"),
     ],
 )
 def test_known_causes_have_a_sentence(output: str, sentence: str):

@@ -2,7 +2,11 @@
 
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -142,7 +146,7 @@ def test_only_errors_are_read_from_the_events_and_without_colours(tmp_path: Path
 def test_the_salt_that_pulumi_writes_is_taken_back(tmp_path: Path):
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text("config:\n  a:port: 5000 # why\n")
-    with stack_file.unchanged(file):
+    with stack_file.unchanged(file, tmp_path / "copy"):
         file.write_text("config:\n  a:port: '5000' # why\nencryptionsalt: v1:abc=\n")
     assert file.read_text() == "config:\n  a:port: 5000 # why\n"
 
@@ -159,14 +163,90 @@ def test_the_salt_that_pulumi_writes_is_taken_back(tmp_path: Path):
 def test_what_else_changed_in_the_file_stays(tmp_path: Path, before: str, written: str, after: str):
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text(before)
-    with stack_file.unchanged(file):
+    with stack_file.unchanged(file, tmp_path / "copy"):
         file.write_text(written)
     assert file.read_text() == after
 
 
+def host(root: Path, stack: str, parent: str) -> int:
+    """A process that looks like the language host of a stack, of a parent that is called so and is gone, or stays."""
+    program = root / "pulumi-language-python"
+    if not program.exists():
+        program.write_text("#!/bin/sh\nsleep 60 & wait\n")
+        program.chmod(0o755)
+    script = f"{program} & echo $!; [ {parent} = pulumi ] && sleep 60; true"
+    shell = root / parent
+    if not shell.exists():
+        shell.symlink_to("/bin/sh")
+    begun = subprocess.Popen(
+        [str(shell), "-c", script],
+        cwd=root,
+        env={**os.environ, "PULUMI_STACK": stack},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert begun.stdout
+    return int(begun.stdout.readline())
+
+
+def runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_language_hosts_of_this_stack_whose_pulumi_is_gone_are_ended(tmp_path: Path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    orphan, other, foreign = host(tmp_path, "dev", "sh"), host(tmp_path, "prod", "sh"), host(elsewhere, "dev", "sh")
+    at_work = host(tmp_path, "dev", "pulumi")
+    try:
+        deadline = time.monotonic() + 10
+        while runs(orphan) and time.monotonic() < deadline:
+            repair.end_language_hosts(tmp_path, "dev")
+            time.sleep(0.1)
+        assert [runs(process) for process in (orphan, other, foreign, at_work)] == [False, True, True, True]
+    finally:
+        for process in (other, foreign, at_work):
+            os.killpg(os.getpgid(process), signal.SIGKILL)
+
+
+def killed(file: Path, copy: Path, written: str) -> None:
+    """A run of its own that ends without a word while pulumi has written to the file."""
+    program = (
+        "import os; from pathlib import Path; from launcher import stack_file\n"
+        f"with stack_file.unchanged(Path({str(file)!r}), Path({str(copy)!r})):\n"
+        f"    Path({str(file)!r}).write_text({written!r}); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+
+
+def test_what_a_killed_run_left_in_the_file_is_taken_back_by_the_next_one(tmp_path: Path):
+    file, copy = tmp_path / "Pulumi.dev.yaml", tmp_path / "copy"
+    file.write_text("config:\n  a:port: 5000 # why\n")
+    killed(file, copy, "config:\n  a:port: '5000' # why\nencryptionsalt: v1:abc=\n")
+    with stack_file.unchanged(file, copy):
+        assert file.read_text() == "config:\n  a:port: 5000 # why\n"
+        file.write_text("config:\n  a:port: '5000' # why\nencryptionsalt: v1:abc=\n")
+    assert file.read_text() == "config:\n  a:port: 5000 # why\n"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_the_user_changed_after_a_killed_run_stays(tmp_path: Path):
+    file, copy = tmp_path / "Pulumi.dev.yaml", tmp_path / "copy"
+    file.write_text("a: 1\n")
+    killed(file, copy, "a: 1\nencryptionsalt: v1:abc=\n")
+    file.write_text("a: 2\nb: 3\nencryptionsalt: v1:abc=\n")
+    with stack_file.unchanged(file, copy):
+        pass
+    assert file.read_text() == "a: 2\nb: 3\n"
+
+
 def test_a_file_with_nothing_but_the_salt_is_removed(tmp_path: Path):
     file = tmp_path / "Pulumi.new.yaml"
-    with stack_file.unchanged(file):
+    with stack_file.unchanged(file, tmp_path / "copy"):
         file.write_text("encryptionsalt: v1:x=\n")
     assert not file.exists()
 
