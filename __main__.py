@@ -140,7 +140,7 @@ Gateway(
     GatewayArgs(
         network=networks.joining("front", *(["certificates"] if certificates else [])),
         image=images.nginx,
-        listen=settings.listen,
+        listen=settings.listen_on,
         sites=sites,
         http_port=ports.http,
         proxy=tls if isinstance(tls, stack.Proxy) else None,

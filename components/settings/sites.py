@@ -1,7 +1,7 @@
 """The public side of a stack: its four sites, and where browsers and clients find each."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 from components.settings.values import DomainName, Strict
@@ -13,6 +13,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Names that no public resolver has: RFC 6761 (localhost, test), RFC 6762 (local), RFC 8375 (home.arpa), and `internal`,
 # which ICANN reserved for private use in 2024.
 _PRIVATE = (".localhost", ".test", ".local", ".home.arpa", ".internal")
+_PRIVATE_NETWORKS = [
+    IPv4Network(network)
+    for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+]
 
 
 class Domains(Strict):
@@ -68,8 +72,16 @@ def is_address(host: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Whether it leads to this machine and no other."""
+    return IPv4Address(host).is_loopback if is_address(host) else f".{host}".lower().endswith(".localhost")
+
+
 def is_private(host: str) -> bool:
-    """Whether a name or an IPv4 address leads nowhere but to this machine or a private network."""
+    """Whether a name or an IPv4 address leads nowhere but to this machine or a private network.
+
+    Of addresses it is Keycloak's own rule (SSL required: external), which lets no other over http.
+    """
     if is_address(host):
-        return not IPv4Address(host).is_global
+        return any(IPv4Address(host) in network for network in _PRIVATE_NETWORKS)
     return "." not in host or f".{host}".lower().endswith(_PRIVATE)

@@ -8,7 +8,7 @@ from components.settings.backup import Backup, OwnVolume
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import BY_SITE, SHARED, Ports
 from components.settings.retention import Retention
-from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_private
+from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_address, is_loopback, is_private
 from components.settings.teams import ServiceClient, Team
 from components.settings.tls import Acme, NoTls, Proxy, Tls
 from components.settings.values import Address, Bucket, ClientName, DomainName, HostName, Slug, Strict, Username
@@ -59,8 +59,9 @@ class Settings(Strict):
     domains: Domains = Domains()
     tls: Tls = NoTls(mode="none")
     """Who ends TLS, and with which certificate: one of the modes below, by its name where it needs nothing else."""
-    listen: Address = "127.0.0.1"
-    """The address of this machine on which the public ports open; `0.0.0.0` for all of them."""
+    listen: Address | None = None
+    """The address of this machine on which the public ports open, `0.0.0.0` for all; by default that, and `127.0.0.1`
+    where the sites' names lead to this machine alone (`localhost`)."""
     ports: Ports = Ports()
     keycloak_admin: Administration = "loopback"
     """Where Keycloak is administered: on loopback, at the port `admin_keycloak`, or where its logins are."""
@@ -120,6 +121,16 @@ class Settings(Strict):
         return self
 
     @model_validator(mode="after")
+    def _is_reached(self) -> Self:
+        open_on = {self.host, "0.0.0.0"}
+        if self.listen and is_address(self.host) and not is_loopback(self.host) and self.listen not in open_on:
+            raise ValueError(
+                f"host is {self.host}, and listen {self.listen}, where nobody reaches it; leave listen out, or set it "
+                f"to {self.host} or 0.0.0.0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _ports_once(self) -> Self:
         if twice := self.ports.used_twice(BY_SITE.values() if self.with_domains else SHARED):
             raise ValueError(f"ports: {twice}")
@@ -148,6 +159,11 @@ class Settings(Strict):
     def with_domains(self) -> bool:
         """Whether each site has a name of its own."""
         return self.domain is not None or self.domains != Domains()
+
+    @property
+    def listen_on(self) -> str:
+        """The address on which the public ports open."""
+        return self.listen or ("127.0.0.1" if all(map(is_loopback, self.sites.hosts)) else "0.0.0.0")
 
     @property
     def sites(self) -> Sites:

@@ -64,8 +64,29 @@ def test_data_is_kept_unless_a_stack_says_otherwise():
     assert parse(PROJECT, "prod", LEAST, {}).keep_data
 
 
-def test_the_public_ports_are_on_loopback_unless_a_stack_says_otherwise():
-    assert parse(PROJECT, "prod", LEAST, {}).listen == "127.0.0.1"
+@pytest.mark.parametrize(
+    ("said", "listens_on"),
+    [
+        ({}, "127.0.0.1"),
+        ({"host": "mlflow.localhost"}, "127.0.0.1"),
+        ({"host": "127.0.0.2"}, "127.0.0.1"),
+        ({"domain": "ml.localhost", "keep_data": "false"}, "127.0.0.1"),
+        ({"host": "10.0.0.5"}, "0.0.0.0"),
+        ({"host": "mlflow.internal"}, "0.0.0.0"),
+        ({"host": "mlflow.internal", "listen": "127.0.0.1"}, "127.0.0.1"),
+        ({"host": "10.0.0.5", "listen": "10.0.0.5"}, "10.0.0.5"),
+    ],
+)
+def test_the_public_ports_are_on_loopback_where_the_names_lead_to_and_else_on_all_addresses(
+    said: dict[str, str], listens_on: str
+):
+    config = {**LEAST, **{f"{PROJECT}:{key}": value for key, value in said.items()}}
+    assert parse(PROJECT, "prod", config, {}).listen_on == listens_on
+
+
+@pytest.mark.parametrize("address", ["100.64.0.5", "203.0.113.7", "8.8.8.8", "198.18.0.1", "224.0.0.1"])
+def test_over_http_there_are_no_addresses_but_those_that_keycloak_lets(address: str):
+    assert "tls is none" in complaint({**LEAST, f"{PROJECT}:host": address}, {})
 
 
 def test_the_prefix_comes_from_the_stacks_name():

@@ -26,6 +26,7 @@ PROGRAM_ALONE = {
     "domains-lead-to-one-name",
     "duplicate-port",
     "listen-is-a-name",
+    "listen-where-nobody-reaches-the-host",
     "member-nobody-knows",
     "member-with-no-dev-users",
     "prefix-newline",  # editors' regular expressions do see it; only Python's `$` passes a newline at the end
