@@ -25,9 +25,9 @@ class Elsewhere:
     backend: Path
     passphrase: str = "another one"
 
-    def platform(self, command: str, *arguments: str) -> CompletedProcess[str]:
+    def platform(self, command: str, *arguments: str, **variables: str) -> CompletedProcess[str]:
         own = {"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase}
-        return launched(self.program, command, *arguments, **own)
+        return launched(self.program, command, *arguments, **{**own, **variables})
 
     def outputs(self) -> dict[str, Any]:
         shown = self.platform("outputs", "--stack", self.stack.name, "--json", "--show-secrets")

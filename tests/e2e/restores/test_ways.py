@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -53,6 +54,10 @@ def machine(image: str, command: list[str], **options: Any) -> Iterator[Containe
 def address(container: Container) -> str:
     container.reload()
     return container.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+
+
+def _age(version: dict[str, Any]) -> int:
+    return version["versionOrdinal"]
 
 
 @pytest.fixture(autouse=True)
@@ -108,8 +113,10 @@ def test_a_machine_reached_by_ssh_is_a_place_to_restore_from(
     own_key = Ed25519PrivateKey.generate()
     file = tmp_path / "id"
     file.write_text(ssh.private(own_key))
-    volumes = {str(place): {"bind": ssh.FOLDER, "mode": "ro"}}
+    copied = shutil.copytree(place, tmp_path / "copied")
+    volumes = {str(copied): {"bind": ssh.FOLDER, "mode": "rw"}}
     with machine(ssh.image(), ssh.COMMAND, files=ssh.files(own_key), volumes=volumes) as server:
+        server.exec_run(["chown", "-R", ssh.USER, ssh.FOLDER])
         host_keys = [f"--host-key={host_key}" for host_key in ssh.host_keys(server)]
         at = f"sftp://{ssh.USER}@{address(server)}{ssh.FOLDER}"
         from_there = ("--from", at, "--key-file", str(key), "--ssh-key", str(file))
@@ -166,8 +173,7 @@ def test_a_version_of_before_is_brought_back_by_an_administrator(backed_up: Plat
     environment = {**os.environ, "MC_HOST_platform": f"{at.scheme}://{keys}@{at.netloc}"}
     program, file = str(mc(tmp_path)), f"platform/{bucket}/twice.txt"
     shown = backed_up.run([program, "ls", "--versions", "--json", file], environment)
-    versions = [json.loads(line) for line in shown.splitlines()]
-    (right,) = [version["versionId"] for version in versions if not version["isLatest"]]
+    right, _ = [version["versionId"] for version in sorted(map(json.loads, shown.splitlines()), key=_age)]
 
     backed_up.run([program, "cp", "--version-id", right, file, file], environment)
 
