@@ -98,9 +98,17 @@ def test_a_model_version_is_of_what_its_team_may_read(server: Server):
     assert version(server, model, team="vision") == 400
 
 
-def trace(server: Server, **tags: str) -> tuple[str, int]:
+@pytest.mark.parametrize("end", ["", "/"])
+def test_in_a_folder_of_its_own_an_experiment_has_everything(server: Server, end: str):
+    _, id = experiment(server, f"s3://mlflow/own/{os.urandom(4).hex()}{end}")
+    made = post(server, f"{API}/runs/create", experiment_id=id, start_time=1)["run"]["info"]
+    assert version(server, f"{made['artifact_uri']}/model", run_id=made["run_id"]) == 200
+    assert trace(server, id)[1] == 200
+
+
+def trace(server: Server, experiment: str = "0", **tags: str) -> tuple[str, int]:
     id = f"tr-{os.urandom(16).hex()}"
-    where = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}
+    where = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
     info = {"trace_id": id, "trace_location": where, "request_time": "2026-01-01T00:00:00Z", "state": "OK"}
     info["tags"] = tags
     answer = server.as_member("editors", "POST", "/api/3.0/mlflow/traces", json={"trace": {"trace_info": info}})

@@ -17,6 +17,7 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlTraceInfo, SqlTraceTag
 from mlflow.tracing.constant import SpansLocation, TraceTagKey
 from mlflow.utils.mlflow_tags import MLFLOW_ARTIFACT_LOCATION
+from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import Connection, event, func, inspect, literal, select
 
 from mlflow_platform.server.identity.caller import Identity, current
@@ -96,7 +97,7 @@ def _names_only(bucket: Bucket) -> None:
 
 
 def _check_source(bucket: Bucket, connection: Connection, who: Identity, source: str) -> None:
-    place = SqlExperiment.artifact_location.concat("/")
+    place = func.rtrim(SqlExperiment.artifact_location, "/").concat("/")
     within = func.substr(literal(source.rstrip("/")), 1, func.length(place)) == place
     there = connection.execute(select(SqlExperiment.experiment_id).where(within).limit(1)).first()
     if not bucket.may_read(who, source) or not there:
@@ -113,7 +114,7 @@ def _check_trace_tag(mapper: Any, connection: Connection, tag: Any) -> None:
     if tag.key == MLFLOW_ARTIFACT_LOCATION:
         of_its_experiment = select(SqlExperiment.artifact_location).join(SqlTraceInfo)
         experiment = connection.scalar(of_its_experiment.where(SqlTraceInfo.request_id == tag.request_id))
-        well = tag.value == f"{experiment}/traces/{tag.request_id}/artifacts"
+        well = tag.value == append_to_uri_path(experiment or "", "traces", tag.request_id, "artifacts")
     else:
         moved = {TraceTagKey.SPANS_LOCATION: SpansLocation.TRACKING_STORE.value, TraceTagKey.ARCHIVE_LOCATION: None}
         well = tag.key not in moved or tag.value == moved[tag.key]
