@@ -45,10 +45,12 @@ def end_language_hosts(root: Path, stack: str) -> None:
 
 
 def _is_pulumi(pid: int) -> bool:
+    """Whether it runs; one that was killed keeps its name until its parent asks what became of it, if it ever does."""
     try:
-        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
     except OSError:
         return False
+    return "pulumi" in name and rest.split()[0] != "Z"
 
 
 def without_pending(exported: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -58,6 +59,21 @@ def test_a_pid_that_another_program_has_now_is_stale(tmp_path: Path):
     stale = lock(tmp_path, "dev", os.getpid(), socket.gethostname())
     repair.remove_stale_locks(tmp_path, "dev")
     assert not stale.exists()
+
+
+def test_a_pulumi_that_was_killed_and_that_nobody_asked_after_is_gone(tmp_path: Path):
+    program = tmp_path / "pulumi"
+    shutil.copy(sys.executable, program)
+    with subprocess.Popen([program, "-Ic", "input()"], stdin=subprocess.PIPE) as killed:
+        kept = lock(tmp_path, "dev", killed.pid, socket.gethostname())
+        repair.remove_stale_locks(tmp_path, "dev")
+        assert kept.exists()
+        killed.kill()
+        deadline = time.monotonic() + 10
+        while runs(killed.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        repair.remove_stale_locks(tmp_path, "dev")
+        assert not kept.exists()
 
 
 def test_the_users_own_folder_of_states_is_put_in_order_too(
