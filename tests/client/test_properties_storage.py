@@ -86,6 +86,7 @@ PROFILE = {
     "credential_process": f"/bin/mlflow-platform credentials --tracking-uri {SERVER}",
     "endpoint_url": PLATFORM.s3_endpoint,
     "region": PLATFORM.s3_region,
+    "s3": {"signature_version": "s3v4"},
 }
 SECTIONS = [
     "[default]",
