@@ -103,7 +103,7 @@ def prefix_taken(stack: str, prefix: str | None, other: str) -> str:
 
 
 def since(found: Iterable[Thing]) -> dict[Thing, str]:
-    """The minute in which each was made."""
+    """The minute in which each was made; of a volume Docker tells when its folder was changed last."""
     times: dict[Thing, str] = {}
     for kind, template in _CREATED.items():
         if some := [thing for thing in found if thing.kind == kind]:

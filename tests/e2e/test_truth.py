@@ -146,12 +146,12 @@ def test_a_stack_that_was_taken_down_comes_back_with_its_data_and_goes_with_them
         assert platform.ask(token, "POST", "/api/2.0/mlflow/experiments/create", json=named).status_code == 200
         platform.s3(token).put_object(Bucket="mlflow", Key="kept", Body=b"weights")
         passwords = stack.passwords()
-        volumes = {name: since for name, since in there(stack).items() if name.startswith("volume ")}
+        volumes = {name for name in there(stack) if name.startswith("volume ")}
 
         down = stack.platform("destroy", "--yes")
 
         assert down.returncode == 0, down.stderr
-        assert there(stack) == volumes
+        assert there(stack).keys() == volumes  # Docker dates a volume by its folder, which a server changes as it ends
         assert f"mlflow-{stack.name}-postgres" in down.stderr.splitlines()[-1]
         assert stack.platform("destroy", "--yes").returncode == 0
         shown = stack.platform("status")
