@@ -37,7 +37,7 @@ def end_language_hosts(root: Path, stack: str) -> None:
             ours = any(part.endswith(_HOST) for part in command[:2]) and (process / "cwd").readlink() == root
             if not ours or f"PULUMI_STACK={stack}".encode() not in (process / "environ").read_bytes().split(b"\0"):
                 continue
-            if not _is_pulumi(int((process / "stat").read_text().rpartition(")")[2].split()[1])):
+            if not _is_pulumi(int(_stat(process.name)[2])):
                 os.kill(int(process.name), signal.SIGTERM)
                 say(f" ! ended the language host (process {process.name}) of a pulumi that was killed")
         except OSError:  # it has just ended, or is somebody else's
@@ -47,10 +47,16 @@ def end_language_hosts(root: Path, stack: str) -> None:
 def _is_pulumi(pid: int) -> bool:
     """Whether it runs; one that was killed keeps its name until its parent asks what became of it, if it ever does."""
     try:
-        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        name, state, *_ = _stat(pid)
     except OSError:
         return False
-    return "pulumi" in name and rest.split()[0] != "Z"
+    return "pulumi" in name and state != "Z"
+
+
+def _stat(pid: int | str) -> list[str]:
+    """Of a process its name, its state, its parent's id and more (proc(5)). Raises OSError where it is gone."""
+    name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    return [name, *rest.split()]
 
 
 def without_pending(exported: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from mlflow_platform.server.__main__ import auth_config, migrate
 from mlflow_platform.server.within.permission_cache import STAMP_VARIABLE, make_stamp
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.plugin.browsing import Browser
 from tests.plugin.idp import WEB_CLIENT_SECRET, Backstage, Realm, Sts
@@ -115,6 +116,25 @@ class Server:
 
     def as_member(self, team: str, method: str, path: str, **options: Any) -> httpx.Response:
         return self.ask(self.realm.token(f"member-of-{team}", (team,)), method, path, **options)
+
+    def done(self, path: str, *, team: str = "editors", method: str = "POST", **body: Any) -> Any:
+        """The answer to a member's request that has to succeed."""
+        answer = self.as_member(team, method, path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def send_span(self, **attributes: str) -> tuple[str, httpx.Response]:
+        """As any OTLP exporter does, for an editor: the trace's id, and the answer."""
+        request = ExportTraceServiceRequest()
+        span = request.resource_spans.add().scope_spans.add().spans.add()
+        span.trace_id, span.span_id, span.name = os.urandom(16), os.urandom(8), "answer"
+        span.start_time_unix_nano, span.end_time_unix_nano = time.time_ns() - 10**9, time.time_ns()
+        for name, value in attributes.items():
+            span.attributes.add(key=name).value.string_value = value
+        headers = {"Content-Type": "application/x-protobuf", "X-Mlflow-Experiment-Id": "0"}
+        content = request.SerializeToString()
+        answer = self.as_member("editors", "POST", "/v1/traces", headers=headers, content=content)
+        return f"tr-{span.trace_id.hex()}", answer
 
 
 @pytest.fixture(scope="session")

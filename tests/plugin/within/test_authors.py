@@ -7,18 +7,11 @@ from typing import Any
 
 import pytest
 from mlflow_platform.server.within.authors import CHANGED_BY, SAID
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.plugin.conftest import Server
 
 ME = "member-of-editors"
 API = "/api/2.0/mlflow"
-
-
-def post(server: Server, path: str, *, team: str = "editors", method: str = "POST", **body: Any) -> Any:
-    answer = server.as_member(team, method, path, json=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def run_of(server: Server, run: str) -> tuple[str, dict[str, str]]:
@@ -28,7 +21,7 @@ def run_of(server: Server, run: str) -> tuple[str, dict[str, str]]:
 
 
 def created(server: Server, **body: Any) -> str:
-    made = post(server, f"{API}/runs/create", experiment_id="0", start_time=1, **body)["run"]
+    made = server.done(f"{API}/runs/create", experiment_id="0", start_time=1, **body)["run"]
     assert made["info"]["user_id"] == ME
     return made["info"]["run_id"]
 
@@ -50,10 +43,10 @@ def test_what_a_client_calls_itself_stays_under_another_name(server: Server, sai
 
 def test_nobody_renames_who_it_was_afterwards(server: Server):
     run = created(server)
-    post(server, f"{API}/runs/set-tag", run_id=run, key="mlflow.user", value="ada")
+    server.done(f"{API}/runs/set-tag", run_id=run, key="mlflow.user", value="ada")
     assert run_of(server, run)[1]["mlflow.user"] == ME
     tags = [{"key": "mlflow.user", "value": "grace"}, {"key": "beside", "value": "it"}]
-    post(server, f"{API}/runs/log-batch", run_id=run, tags=tags)
+    server.done(f"{API}/runs/log-batch", run_id=run, tags=tags)
     found = run_of(server, run)[1]
     assert (found["mlflow.user"], found[SAID], found["beside"]) == (ME, "grace", "it")
     refused = server.as_member("editors", "POST", f"{API}/runs/delete-tag", json={"run_id": run, "key": "mlflow.user"})
@@ -65,30 +58,24 @@ def test_nobody_renames_who_it_was_afterwards(server: Server):
 def test_another_who_goes_on_with_a_run_does_not_make_it_hers(server: Server):
     run = created(server)
     tags = [{"key": "mlflow.user", "value": "member-of-managers"}]
-    post(server, f"{API}/runs/log-batch", team="managers", run_id=run, tags=tags)
-    post(server, f"{API}/runs/set-tag", team="managers", run_id=run, key="mlflow.user", value="member-of-managers")
+    server.done(f"{API}/runs/log-batch", team="managers", run_id=run, tags=tags)
+    server.done(f"{API}/runs/set-tag", team="managers", run_id=run, key="mlflow.user", value="member-of-managers")
     assert run_of(server, run) == (ME, {**run_of(server, run)[1], "mlflow.user": ME})
 
 
 def test_a_model_version_is_of_who_made_it(server: Server):
     name = f"model-{time.time_ns()}"
-    post(server, f"{API}/registered-models/create", name=name)
-    made = post(server, f"{API}/model-versions/create", name=name, source="s3://mlflow/0/x", user_id="ada")
+    server.done(f"{API}/registered-models/create", name=name)
+    made = server.done(f"{API}/model-versions/create", name=name, source="s3://mlflow/0/x", user_id="ada")
     assert made["model_version"]["user_id"] == ME
     found = server.as_member("editors", "GET", f"{API}/model-versions/get?name={name}&version=1").json()
     assert found["model_version"]["user_id"] == ME
 
 
 def otlp_trace(server: Server) -> str:
-    request = ExportTraceServiceRequest()
-    span = request.resource_spans.add().scope_spans.add().spans.add()
-    span.trace_id, span.span_id, span.name = os.urandom(16), os.urandom(8), "answer"
-    span.start_time_unix_nano, span.end_time_unix_nano = time.time_ns() - 10**9, time.time_ns()
-    span.attributes.add(key="user.id").value.string_value = "a customer"
-    headers = {"Content-Type": "application/x-protobuf", "X-Mlflow-Experiment-Id": "0"}
-    answer = server.as_member("editors", "POST", "/v1/traces", headers=headers, content=request.SerializeToString())
+    id, answer = server.send_span(**{"user.id": "a customer"})
     assert answer.status_code == 200, answer.text
-    return f"tr-{span.trace_id.hex()}"
+    return id
 
 
 def metadata(server: Server, trace: str) -> dict[str, str]:
@@ -106,7 +93,7 @@ def test_a_trace_is_not_sent_in_anothers_name(server: Server):
     where = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}
     about = {"trace_id": trace, "trace_location": where, "request_time": "2026-01-01T00:00:00Z", "state": "OK"}
     about["trace_metadata"] = {"mlflow.user": "ada", "mlflow.source.name": "x.py"}
-    post(server, "/api/3.0/mlflow/traces", trace={"trace_info": about})
+    server.done("/api/3.0/mlflow/traces", trace={"trace_info": about})
     found = metadata(server, trace)
     assert (found["mlflow.user"], found[SAID], found["mlflow.source.name"]) == (ME, "ada", "x.py")
 
@@ -117,8 +104,7 @@ def trace(server: Server) -> str:
 
 
 def assessed(server: Server, trace: str, **body: Any) -> Any:
-    answer = post(
-        server,
+    answer = server.done(
         f"/api/3.0/mlflow/traces/{trace}/assessments",
         assessment={"assessment_name": "good", "feedback": {"value": True}, **body},
     )
@@ -144,17 +130,15 @@ def test_who_changes_anothers_feedback_is_written_beside_it(server: Server, trac
     path = f"/api/3.0/mlflow/traces/{trace}/assessments/{given['assessment_id']}"
     change = {"assessment": {"feedback": {"value": False}, "metadata": {CHANGED_BY: "ada"}}}
     for team, by in (("managers", "member-of-managers"), ("editors", ME)):
-        changed = post(
-            server, path, team=team, method="PATCH", update_mask="feedback,metadata", **json.loads(json.dumps(change))
-        )["assessment"]
+        changed = server.done(path, team=team, method="PATCH", update_mask="feedback,metadata", **change)["assessment"]
         assert changed["source"]["source_id"] == ME
         assert changed["metadata"][CHANGED_BY] == by
 
 
 def test_what_is_made_elsewhere_says_who_too(server: Server):
     dataset = {"name": f"data-{time.time_ns()}", "experiment_ids": ["0"], "created_by": "ada"}
-    made = post(server, "/api/3.0/mlflow/datasets/create", **dataset, tags=json.dumps({"mlflow.user": "ada"}))
+    made = server.done("/api/3.0/mlflow/datasets/create", **dataset, tags=json.dumps({"mlflow.user": "ada"}))
     assert (made["dataset"]["created_by"], made["dataset"]["last_updated_by"]) == (ME, ME)
     secret = {"secret_name": dataset["name"], "secret_value": {"api_key": "k"}, "provider": "openai"}
-    made = post(server, "/api/3.0/mlflow/gateway/secrets/create", team="managers", **secret, created_by="ada")
+    made = server.done("/api/3.0/mlflow/gateway/secrets/create", team="managers", **secret, created_by="ada")
     assert made["secret"]["created_by"] == "member-of-managers"

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +15,6 @@ import httpx
 import pytest
 from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.within.jobs import TOKEN_VARIABLE, Jobs, within
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.plugin.conftest import TEAMS, Server, prepare, wait_for
 from tests.plugin.idp import Backstage
@@ -137,17 +135,9 @@ def as_job(server: Server, user: str, token: str, path: str = MODEL, **headers: 
 
 def trace(server: Server) -> str:
     """A trace of an editor's, with something to judge."""
-    request = ExportTraceServiceRequest()
-    span = request.resource_spans.add().scope_spans.add().spans.add()
-    span.trace_id, span.span_id, span.name = os.urandom(16), os.urandom(8), "answer"
-    span.start_time_unix_nano, span.end_time_unix_nano = time.time_ns() - 10**9, time.time_ns()
-    for name, value in {"mlflow.spanInputs": '{"q": 1}', "mlflow.spanOutputs": '{"a": 2}'}.items():
-        span.attributes.add(key=name).value.string_value = value
-    token = server.realm.token("member-of-editors", ("editors",))
-    kind = {"Content-Type": "application/x-protobuf", "X-Mlflow-Experiment-Id": "0", "Authorization": f"Bearer {token}"}
-    answer = server.http.post("/v1/traces", headers=kind, content=request.SerializeToString())
+    id, answer = server.send_span(**{"mlflow.spanInputs": '{"q": 1}', "mlflow.spanOutputs": '{"a": 2}'})
     assert answer.status_code == 200, answer.text
-    return f"tr-{span.trace_id.hex()}"
+    return id
 
 
 JUDGE = {

@@ -13,7 +13,6 @@ from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.settings import Level
 from mlflow_platform.server.within.storage import Bucket
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.plugin.conftest import Server
 
@@ -41,12 +40,6 @@ ELSEWHERE = [
 ]
 
 
-def post(server: Server, path: str, *, team: str = "editors", method: str = "POST", **body: Any) -> Any:
-    answer = server.as_member(team, method, path, json=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 def experiment(server: Server, location: str | None = None, *, team: str = "editors") -> tuple[int, str]:
     """The status, and the id or what is said."""
     body = {"name": f"e-{os.urandom(6).hex()}", **({"artifact_location": location} if location is not None else {})}
@@ -72,12 +65,12 @@ def test_an_experiment_has_a_place_of_its_own_or_a_folder_that_its_team_may_read
 
 
 def run(server: Server) -> dict[str, Any]:
-    return post(server, f"{API}/runs/create", experiment_id="0", start_time=1)["run"]["info"]
+    return server.done(f"{API}/runs/create", experiment_id="0", start_time=1)["run"]["info"]
 
 
 def version(server: Server, source: str, *, team: str = "editors", **more: Any) -> int:
     name = f"m-{os.urandom(6).hex()}"
-    post(server, f"{API}/registered-models/create", team=team, name=name)
+    server.done(f"{API}/registered-models/create", team=team, name=name)
     body = {"name": name, "source": source, **more}
     return server.as_member(team, "POST", f"{API}/model-versions/create", json=body).status_code
 
@@ -101,7 +94,7 @@ def test_a_model_version_is_of_what_its_team_may_read(server: Server):
 @pytest.mark.parametrize("end", ["", "/"])
 def test_in_a_folder_of_its_own_an_experiment_has_everything(server: Server, end: str):
     _, id = experiment(server, f"s3://mlflow/own/{os.urandom(4).hex()}{end}")
-    made = post(server, f"{API}/runs/create", experiment_id=id, start_time=1)["run"]["info"]
+    made = server.done(f"{API}/runs/create", experiment_id=id, start_time=1)["run"]["info"]
     assert version(server, f"{made['artifact_uri']}/model", run_id=made["run_id"]) == 200
     assert trace(server, id)[1] == 200
 
@@ -140,14 +133,8 @@ def test_where_a_trace_is_kept_is_not_a_clients_to_say(server: Server, key: str,
 
 def test_nor_by_way_of_its_spans(server: Server):
     for key, value in ((LOCATION, "s3://mlflow/0"), (SPANS, "ARCHIVE_REPO"), (ARCHIVE, "s3://mlflow/0")):
-        request = ExportTraceServiceRequest()
-        span = request.resource_spans.add().scope_spans.add().spans.add()
-        span.trace_id, span.span_id, span.name = os.urandom(16), os.urandom(8), "answer"
-        span.start_time_unix_nano, span.end_time_unix_nano = time.time_ns() - 10**9, time.time_ns()
-        span.attributes.add(key=f"mlflow.traceTag.{key}").value.string_value = value
-        headers = {"Content-Type": "application/x-protobuf", "X-Mlflow-Experiment-Id": "0"}
-        sent = server.as_member("editors", "POST", "/v1/traces", headers=headers, content=request.SerializeToString())
-        found = server.as_member("editors", "GET", f"/api/3.0/mlflow/traces/tr-{span.trace_id.hex()}")
+        id, sent = server.send_span(**{f"mlflow.traceTag.{key}": value})
+        found = server.as_member("editors", "GET", f"/api/3.0/mlflow/traces/{id}")
         assert (sent.status_code, found.status_code) == (400, 403), (sent.text, found.text)
 
 
@@ -156,7 +143,7 @@ def test_a_traces_other_tags_and_its_own_place_are_as_ever(server: Server):
     assert status == 200
     own = f"s3://mlflow/0/traces/{id}/artifacts"
     for key, value in (("colour", "blue"), (LOCATION, own)):
-        post(server, f"/api/3.0/mlflow/traces/{id}/tags", method="PATCH", key=key, value=value)
+        server.done(f"/api/3.0/mlflow/traces/{id}/tags", method="PATCH", key=key, value=value)
     tags = server.as_member("editors", "GET", f"/api/3.0/mlflow/traces/{id}").json()["trace"]["trace_info"]["tags"]
     assert (tags["colour"], tags[LOCATION]) == ("blue", own)
 

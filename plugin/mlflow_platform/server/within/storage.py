@@ -26,6 +26,8 @@ SCHEMES = frozenset({"s3", "runs", "models"})  # the last two lead to the first
 _LEADING = re.compile(r"(runs|models):/")
 # What MLflow makes places of itself: an experiment's folder in the bucket, and those of its workspaces.
 _OWN_FOLDERS = re.compile(r"(\d+|workspaces)/")
+# The tags that say where a trace's spans are, and what a request may make of them.
+_OF_SPANS = {TraceTagKey.SPANS_LOCATION: SpansLocation.TRACKING_STORE.value, TraceTagKey.ARCHIVE_LOCATION: None}
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,18 @@ def _names_only(bucket: Bucket) -> None:
         who, location = current.get(), given.get("artifact_location")
         if not who or not location:
             return
-        if not bucket.may_read(who, location) or _OWN_FOLDERS.match(bucket.folder(location) or "0/"):
+        folder = bucket.folder(location)
+        if not folder or _OWN_FOLDERS.match(folder) or not bucket.may_read(who, location):
             raise MlflowException.invalid_parameter_value(
                 f"An experiment's artifacts cannot lie at {location}: leave artifact_location out, or name a folder in "
                 f"s3://{bucket.name} that your teams may read, and that is no other experiment's."
             )
 
     def version(mapper: Any, connection: Connection, row: Any) -> None:
-        who = current.get()
+        if not (who := current.get()):
+            return
         for location in {row.source, row.storage_location} - {None}:
-            if who and ":" in location and not _LEADING.match(location):
+            if ":" in location and not _LEADING.match(location):
                 _check_source(bucket, connection, who, location)
 
     event.listen(SqlExperiment, "init", experiment)
@@ -99,8 +103,8 @@ def _names_only(bucket: Bucket) -> None:
 def _check_source(bucket: Bucket, connection: Connection, who: Identity, source: str) -> None:
     place = func.rtrim(SqlExperiment.artifact_location, "/").concat("/")
     within = func.substr(literal(source.rstrip("/")), 1, func.length(place)) == place
-    there = connection.execute(select(SqlExperiment.experiment_id).where(within).limit(1)).first()
-    if not bucket.may_read(who, source) or not there:
+    inside = select(SqlExperiment.experiment_id).where(within).limit(1)
+    if not bucket.may_read(who, source) or not connection.execute(inside).first():
         raise MlflowException.invalid_parameter_value(
             f"A model version cannot have the source {source}: name a run's or a model's artifacts that your teams may "
             "read, as runs:/RUN/PATH or models:/MODEL."
@@ -109,16 +113,18 @@ def _check_source(bucket: Bucket, connection: Connection, who: Identity, source:
 
 def _check_trace_tag(mapper: Any, connection: Connection, tag: Any) -> None:
     """What says where a trace's spans and attachments lie is the server's own word."""
-    if not current.get() or not inspect(tag).attrs.value.history.has_changes():
+    if tag.key not in (MLFLOW_ARTIFACT_LOCATION, *_OF_SPANS) or not current.get():
         return
-    if tag.key == MLFLOW_ARTIFACT_LOCATION:
-        of_its_experiment = select(SqlExperiment.artifact_location).join(SqlTraceInfo)
-        experiment = connection.scalar(of_its_experiment.where(SqlTraceInfo.request_id == tag.request_id))
-        well = tag.value == append_to_uri_path(experiment or "", "traces", tag.request_id, "artifacts")
-    else:
-        moved = {TraceTagKey.SPANS_LOCATION: SpansLocation.TRACKING_STORE.value, TraceTagKey.ARCHIVE_LOCATION: None}
-        well = tag.key not in moved or tag.value == moved[tag.key]
-    if not well:
+    if not inspect(tag).attrs.value.history.has_changes():
+        return
+    if tag.value != (_OF_SPANS[tag.key] if tag.key in _OF_SPANS else _place(connection, tag.request_id)):
         raise MlflowException.invalid_parameter_value(
             f"The tag {tag.key} is the server's, which keeps the trace there."
         )
+
+
+def _place(connection: Connection, trace: str) -> str:
+    """Of the trace's artifacts, in its experiment's folder."""
+    of_its_experiment = select(SqlExperiment.artifact_location).join(SqlTraceInfo)
+    experiment = connection.scalar(of_its_experiment.where(SqlTraceInfo.request_id == trace))
+    return append_to_uri_path(experiment or "", "traces", trace, "artifacts")
