@@ -2,7 +2,9 @@
 
 import json
 import os
+import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,12 +66,24 @@ def test_another_who_goes_on_with_a_run_does_not_make_it_hers(server: Server):
 
 
 def test_a_model_version_is_of_who_made_it(server: Server):
+    created(server)  # and with it the experiment whose folder has the source
     name = f"model-{time.time_ns()}"
     server.done(f"{API}/registered-models/create", name=name)
     made = server.done(f"{API}/model-versions/create", name=name, source="s3://mlflow/0/x", user_id="ada")
     assert made["model_version"]["user_id"] == ME
     found = server.as_member("editors", "GET", f"{API}/model-versions/get?name={name}&version=1").json()
     assert found["model_version"]["user_id"] == ME
+
+
+def test_a_deleted_model_version_keeps_no_name(server: Server, environment: dict[str, str]):
+    created(server)  # and with it the experiment whose folder has the source
+    name = f"model-{time.time_ns()}"
+    server.done(f"{API}/registered-models/create", name=name)
+    server.done(f"{API}/model-versions/create", name=name, source="s3://mlflow/0/x")
+    server.done(f"{API}/model-versions/delete", team="managers", method="DELETE", name=name, version="1")
+    with sqlite3.connect(Path(environment["TEST_HOME"], "mlflow.db")) as database:
+        rows = database.execute("SELECT user_id FROM model_versions WHERE name = ?", (name,)).fetchall()
+    assert rows == [(None,)]
 
 
 def otlp_trace(server: Server) -> str:

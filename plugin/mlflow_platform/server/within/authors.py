@@ -68,6 +68,8 @@ def _sign(table: Any, author: str) -> None:
             given[author] = who
 
     def changed(row: Any, value: Any, before: Any, initiator: Any) -> Any:
+        if value is None and author != "last_updated_by":
+            return None  # MLflow takes the name out of a model version that is deleted
         return _who() or value
 
     event.listen(table, "init", made)
