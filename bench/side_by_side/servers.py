@@ -13,7 +13,7 @@ import psycopg
 import requests
 from docker.models.containers import Container
 from mlflow_platform.server.__main__ import arguments
-from mlflow_platform.server.settings import Level, Settings, Team
+from mlflow_platform.server.settings import DEFAULT_WORKSPACE, Level, Settings, Team
 
 from components.images import BASE, PINS
 from side_by_side import realm
@@ -288,7 +288,7 @@ class Servers:
             s3_region="us-east-1",
             bucket=BUCKET,
             storage_credentials_seconds=3600,
-            teams={realm.TEAM: Team(level=Level.EDIT)},
+            teams={realm.TEAM: Team(levels={DEFAULT_WORKSPACE: Level.EDIT})},
             workers=WORKERS,
         )
 

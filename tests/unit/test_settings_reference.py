@@ -40,6 +40,16 @@ PROGRAM_ALONE = {
     "service-client-of-no-team",
     "session-idle-longer-than-the-session",
     "shared-ports-are-one",
+    "team-in-no-workspace",
+    "team-of-an-unknown-workspace",
+    "team-of-workspaces-without-workspaces",
+    "team-whose-prefix-is-a-workspace",
+    "team-whose-prefix-is-an-experiment",
+    "team-whose-storage-reaches-all-workspaces",
+    "team-with-a-canned-policy-in-a-workspace",
+    "team-without-storage",
+    "workspace-is-a-part-of-addresses",
+    "workspaces-name-one-twice",
 }
 
 
