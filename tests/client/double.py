@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import requests
+
 from tests.client.object_store import ObjectStore
 from tests.client.tls import WebServer
 
@@ -51,6 +53,7 @@ class Double:
     accepts: Callable[[str], bool] = lambda authorization: True  # whom MLflow's API lets in
     client_secret: str = "service-secret"
     tls: ssl.SSLContext | None = None  # without it there is no https; a new one is for new connections
+    mlflow: str = ""  # the address of a server that answers MLflow's API in its place
     run: dict[str, Any] = field(default_factory=dict)  # what MLflow says of each run
     requests: list[Request] = field(default_factory=list)
     handed_out: set[str] = field(default_factory=set)  # everything secret
@@ -157,8 +160,10 @@ class Double:
                 return _json(401, {"error_code": "UNAUTHENTICATED", "message": "Not authenticated: it has expired."})
             if self.redirect_to:
                 return 307, {"location": f"{self.redirect_to}{path}"}, b""
+            if self.mlflow:
+                return _forwarded(method, f"{self.mlflow}{path}", headers, body)
             return _json(200, {"run": {"info": self.run, "data": {}}, "metrics": []})
-        return self.store.sts(form) if "Action" in form else self.store.s3(method, url.path, headers, body)
+        return self.store.sts(form) if "Action" in form else self.store.s3(method, url.path, url.query, headers, body)
 
     def _platform(self) -> dict[str, Any]:
         document = {
@@ -269,6 +274,12 @@ def _chunks(stream: io.BufferedIOBase) -> bytes:
     while stream.readline().strip():
         pass
     return content
+
+
+def _forwarded(method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    kind = {"Content-Type": headers.get("Content-Type", "application/json")}
+    answer = requests.request(method, url, data=body, headers=kind, timeout=60, allow_redirects=False)
+    return answer.status_code, {"content-type": answer.headers.get("content-type", "")}, answer.content
 
 
 def _json(status: int, document: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from urllib.parse import parse_qs
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -45,7 +46,7 @@ class ObjectStore:
         result = f"<{action}Result><Credentials>{inner}</Credentials></{action}Result>"
         return 200, {"content-type": "text/xml"}, f"<{action}Response {space}>{result}</{action}Response>".encode()
 
-    def s3(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    def s3(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
         if "Authorization" not in headers:
             return 403, {}, b""
         if code := self._refusal(headers):
@@ -57,10 +58,21 @@ class ObjectStore:
             self.objects[path] = body
             return 200, {"etag": '"1"'}, b""
         if path == "/mlflow":
-            return 200, {"content-type": "text/xml"}, b"<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>"
+            asked = {name: values[0] for name, values in parse_qs(query).items()}
+            return 200, {"content-type": "text/xml"}, self._listed(asked.get("prefix", ""), asked.get("delimiter"))
         if path not in self.objects:
             return 404, {}, b""
         return 200, {"etag": '"1"'}, self.objects[path]
+
+    def _listed(self, prefix: str, delimiter: str | None) -> bytes:
+        keys = [key for path in self.objects if (key := path.removeprefix("/mlflow/")).startswith(prefix)]
+        ends = {key: key.find(delimiter, len(prefix)) if delimiter else -1 for key in keys}
+        folders = {key[: end + 1] for key, end in ends.items() if end >= 0}
+        files = [f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key, end in ends.items() if end < 0]
+        deeper = [f"<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>" for folder in folders]
+        return (
+            f"<ListBucketResult><IsTruncated>false</IsTruncated>{''.join(files + deeper)}</ListBucketResult>".encode()
+        )
 
     def _refusal(self, headers: dict[str, str]) -> str | None:
         signed = datetime.strptime(headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()

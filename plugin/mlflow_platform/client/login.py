@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Literal
 
-from mlflow_platform.client import browser, certificates, device, discovery, sessions, tokens, web
+from mlflow_platform.client import browser, certificates, device, discovery, sessions, tokens, versions, web
 from mlflow_platform.client.addresses import tracking_uri
 from mlflow_platform.client.errors import ClientError, NotLoggedIn
 from mlflow_platform.client.store import Login, LoginFile
@@ -55,6 +55,8 @@ def _log_in(server: str, way: Way, offline: bool, trial: certificates.Trial) -> 
             _end(replaced, trial.trust)
     until = f" until {when(got.session_ends_at)}" if got.session_ends_at else ""
     _say(f"Logged in to {server} as {got.username}{until}.")
+    if told := versions.unsuited():  # and no error, for the login is of use to S3 tools and other environments
+        _say(told)
     return login
 
 

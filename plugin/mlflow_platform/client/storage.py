@@ -2,7 +2,7 @@
 
 import os
 import threading
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
@@ -66,7 +66,7 @@ def _given(answer: dict[str, Any]) -> dict[str, str]:
     if not all(isinstance(text, str) and text for text in found.values()):
         raise ValueError
     # By this machine's clock, as botocore and whatever reads `mlflow-platform credentials` have no other.
-    return {**found, "expiry_time": clock.here(answer["Expiration"].astimezone(UTC)).isoformat()}
+    return {**found, "expiry_time": clock.here(answer["Expiration"].astimezone(timezone.utc)).isoformat()}
 
 
 def renewing(session: Session, platform: Platform) -> Renewed:
@@ -75,7 +75,7 @@ def renewing(session: Session, platform: Platform) -> Renewed:
     In proportion, because botocore's own 15 minutes would mean an STS call per request where a life is shorter.
     """
     first = credentials(session, platform)
-    life = (datetime.fromisoformat(first["expiry_time"]) - datetime.now(UTC)).total_seconds()
+    life = (datetime.fromisoformat(first["expiry_time"]) - datetime.now(timezone.utc)).total_seconds()
     return Renewed.create_from_metadata(
         first,
         refresh_using=lambda: credentials(session, platform),
