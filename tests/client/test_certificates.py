@@ -243,6 +243,7 @@ def test_with_http_an_authority_has_no_use(platform: Double, ca_file: str, capsy
     assert platform.requests == []
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("spoil", [lambda path: path.chmod(0o644), lambda path: path.parent.chmod(0o755)])
 def test_what_others_could_have_written_is_not_trusted(secure: Double, securely: LoginFile, spoil):
     ssl.create_default_context(cafile=certificates.kept(secure.url))

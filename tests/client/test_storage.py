@@ -217,6 +217,7 @@ def test_an_authority_of_ones_own_is_trusted_for_the_object_store_too(
     assert repository(platform)._get_s3_client()._endpoint.http_session._verify == str(bundle)
 
 
+@pytest.mark.posix
 def test_a_fork_does_not_wait_for_an_upload_that_its_parent_had_begun(home: Path):
     with storage._lock:
         child = os.fork()

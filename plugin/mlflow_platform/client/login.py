@@ -1,6 +1,5 @@
 """Logging in and out."""
 
-import os
 import sys
 import time
 from contextlib import suppress
@@ -33,8 +32,6 @@ def log_in(server: str, way: Way, *, offline: bool, ca_file: str | None = None) 
 
     `ca_file` is the PEM file of the platform's own authority, which is kept with the login.
     """
-    if os.name != "posix":
-        raise ClientError("Logins are kept on Linux and macOS only, where the file is safe; on Windows use WSL.")
     with certificates.trial(server, ca_file) as trial:
         return _log_in(server, way, offline, trial)
 

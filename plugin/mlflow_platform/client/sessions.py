@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import lru_cache
 
-from mlflow_platform.client import discovery, tokens, web
+from mlflow_platform.client import discovery, system, tokens, web
 from mlflow_platform.client.addresses import InvalidUrl, normalized, server_of
 from mlflow_platform.client.certificates import trusted
 from mlflow_platform.client.errors import ClientError, NotLoggedIn, Redirected, Unavailable
@@ -190,5 +190,4 @@ def _service_session(server: str, client_id: str, secret: str) -> ServiceSession
     return ServiceSession(server, client_id, secret)
 
 
-if hasattr(os, "register_at_fork"):  # a fork must not wait for a lock that a thread of its parent held
-    os.register_at_fork(after_in_child=_service_session.cache_clear)
+system.here.after_fork(_service_session.cache_clear)

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
-from mlflow_platform.client import clock, errors, handshake, refusals, web
+from mlflow_platform.client import clock, errors, handshake, refusals, system, web
 from mlflow_platform.client.addresses import normalized, origin
 from mlflow_platform.client.certificates import for_storage
 from mlflow_platform.client.discovery import Platform
@@ -117,8 +117,7 @@ def _new_lock() -> None:
     _lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):  # a fork must not wait for a lock that a thread of its parent held
-    os.register_at_fork(after_in_child=_new_lock)
+system.here.after_fork(_new_lock)
 
 
 def _client(service: str, platform: Platform, attempts: int, given: Renewed | None = None, **options: Any) -> Any:
