@@ -121,6 +121,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("wanted", "mlflow"), MATRIX)
 def test_a_training_goes_through_login_renewal_artifacts_and_registry(
     wanted: str, mlflow: str, wheel: Path, mlflow_server: str, platform: Double, tmp_path: Path

@@ -14,7 +14,6 @@ from mlflow_platform.client.discovery import Platform
 _ERROR_CODE = re.compile(r"\w{1,64}", re.ASCII)
 # What S3 says of credentials that it does not know (any more): after their end, or after root's keys were changed.
 _GONE = ("ExpiredToken", "InvalidAccessKeyId", "InvalidTokenId")
-_SKEWED = "RequestTimeTooSkewed"
 MOST_SKEW = 900.0  # seconds; S3's own, which nobody can set
 
 
@@ -76,9 +75,10 @@ def _again(
     """Seconds until a request is sent again, once, after its credentials were refused; None leaves it to botocore."""
     answer = response[1] if response else {}
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    code = headers.get("x-minio-error-code") or answer.get("Error", {}).get("Code")  # the first: HEAD has no other
-    if code == _SKEWED:
-        raise skewed(server, clock.distance(headers.get("date")) or 0.0)
+    code = headers.get("x-minio-error-code") or answer.get("Error", {}).get("Code")  # the first: HEAD has no text
+    ahead = clock.distance(headers.get("date")) or 0.0
+    if code == "RequestTimeTooSkewed" or (code == "403" and abs(ahead) > MOST_SKEW):  # HEAD has not even that of it
+        raise skewed(server, ahead)
     if code not in _GONE or "refused" in request_dict["context"]:
         return None
     request_dict["context"]["refused"] = True
