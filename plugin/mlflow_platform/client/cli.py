@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlflow_platform.client import aws_profile, certificates, discovery, sessions
+from mlflow_platform.client import aws_profile, certificates, clock, discovery, sessions
 from mlflow_platform.client.addresses import normalized, tracking_uri
 from mlflow_platform.client.errors import ClientError, NotLoggedIn
 from mlflow_platform.client.login import choose_way, log_in, log_out, when
@@ -113,7 +113,10 @@ def env(options: argparse.Namespace) -> int:
 
 
 def token(options: argparse.Namespace) -> int:
-    print(_session(tracking_uri()).access_token(fresh=True))
+    server = tracking_uri()
+    session = _session(server)
+    discovery.check_server(server)  # it tells the time: who takes this token cannot renew it
+    print(session.access_token(fresh=True))
     return 0
 
 
@@ -141,7 +144,7 @@ def _session(server: str) -> sessions.Session:
 
 
 def _storage(session: sessions.Session) -> str:
-    from mlflow_platform.client import storage
+    from mlflow_platform.client import refusals, storage
 
     platform = discovery.platform(session.tracking_uri)
     place = f"s3://{platform.bucket} at {platform.s3_endpoint}"
@@ -149,6 +152,8 @@ def _storage(session: sessions.Session) -> str:
         storage.credentials(session, platform, attempts=1)
     except ClientError as error:
         return f"{place}: no credentials. {error}"
+    if abs(clock.ahead()) > refusals.MOST_SKEW:
+        return f"{place}: credentials are given, and not taken. {refusals.skewed(platform.s3_endpoint, clock.ahead())}"
     return f"{place}: credentials are given"
 
 

@@ -84,13 +84,17 @@ class Bearer(AuthBase):
         return request
 
     def _asked_anew(self, answer: Response, **options: Any) -> Response:
-        """The answer, unless the token ended while MLflow repeated the request: then the one to a new token."""
+        """The answer, unless the token was over: then the one to another token, whatever that is.
+
+        It ended while MLflow repeated the request, or a clock is wrong.
+        """
         self._check_scheme(answer)
         request = answer.request.copy()
         if answer.status_code != 401 or "Authorization" not in request.headers:  # without: redirected to another server
             return answer
-        token = self._token(request)
-        if not token or request.headers["Authorization"] == f"Bearer {token}":
+        sent = str(request.headers["Authorization"]).removeprefix("Bearer ")
+        token = self._token(request, over=sent if "expired" in answer.text else None)
+        if not token or token == sent:
             return answer
         if hasattr(request.body, "seek"):
             rewind_body(request)
@@ -114,7 +118,7 @@ class Bearer(AuthBase):
             raise discovery.moved(self._server, elsewhere.location)
         raise elsewhere
 
-    def _token(self, request: PreparedRequest) -> str | None:
+    def _token(self, request: PreparedRequest, over: str | None = None) -> str | None:
         if not self._server or not is_within(request.url or "", self._server):
             return None
         session = session_at(self._server)
@@ -122,7 +126,7 @@ class Bearer(AuthBase):
             from mlflow_platform.client import discovery
 
             discovery.check_server(self._server)
-        return session.access_token() if session else None
+        return session.access_token(over=over) if session else None
 
 
 def _trust(target: Any, server: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from mlflow_platform.client import handshake
+from mlflow_platform.client import clock, handshake
 from mlflow_platform.client.addresses import InvalidUrl, normalized, origin
 from mlflow_platform.client.certificates import Trust
 from mlflow_platform.client.errors import ClientError, Redirected, Unavailable
@@ -55,6 +55,7 @@ def _request(method: str, url: str, trust: Trust, form: Mapping[str, str] | None
     try:
         # With an `auth` of its own, so that no password of ~/.netrc is sent.
         with requests.request(method, url, data=form, auth=_as_it_is, **options) as answer:
+            clock.heard(answer.headers.get("Date"))
             status, body = answer.status_code, _read(answer)
             location = answer.headers.get("Location", "")
     except (requests.RequestException, ValueError) as error:  # the second: a redirect to no address
