@@ -54,6 +54,7 @@ class Double:
     client_secret: str = "service-secret"
     tls: ssl.SSLContext | None = None  # without it there is no https; a new one is for new connections
     mlflow: str = ""  # the address of a server that answers MLflow's API in its place
+    workspaces: list[str] = field(default_factory=list)  # of its user
     run: dict[str, Any] = field(default_factory=dict)  # what MLflow says of each run
     requests: list[Request] = field(default_factory=list)
     handed_out: set[str] = field(default_factory=set)  # everything secret
@@ -153,6 +154,10 @@ class Double:
             return _json(200, self._platform())
         if url.path.startswith("/realms/test"):
             return self._keycloak(url.path.removeprefix("/realms/test"), url.query, form)
+        if url.path == "/oidc/session":
+            if self._is_over(headers.get("Authorization", "")):
+                return _json(401, {"error_code": "UNAUTHENTICATED", "message": "Not authenticated: it has expired."})
+            return _json(200, {"username": self.user, "workspaces": self.workspaces})
         if url.path.startswith(("/api/", "/v1/")):
             if not self.accepts(headers.get("Authorization", "")):
                 return _json(401, {"error_code": "UNAUTHENTICATED"})

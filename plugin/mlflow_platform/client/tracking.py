@@ -34,6 +34,7 @@ class PlatformHeaders:
             _trust(target, server)
         if server and not has_own_credentials(target) and session_at(server):
             target.auth = NAME  # not a header: MLflow repeats those for minutes, and tokens may end before
+            return _workspace(server)
         return {}
 
 
@@ -59,6 +60,19 @@ class PlatformUser:
     def tags(self) -> dict[str, str]:
         session = find_session()
         return {"mlflow.user": session.username} if session else {}
+
+
+class PlatformExperiment:
+    """The workspace's own experiment `Default`, for who names none: MLflow's number 0 is in one workspace alone."""
+
+    def in_context(self) -> bool:
+        return find_session() is not None
+
+    def get_experiment_id(self) -> str:
+        from mlflow.tracking import MlflowClient
+
+        found = MlflowClient().get_experiment_by_name("Default")
+        return found.experiment_id if found else "0"
 
 
 def artifact_repository(
@@ -127,6 +141,13 @@ class Bearer(AuthBase):
 
             discovery.check_server(self._server)
         return session.access_token(over=over) if session else None
+
+
+def _workspace(server: str) -> dict[str, str]:
+    from mlflow_platform.client import workspaces
+
+    name = workspaces.meant(server)
+    return {workspaces.HEADER: name} if name else {}
 
 
 def _trust(target: Any, server: str) -> None:
