@@ -1,6 +1,5 @@
 """Who may do what: teams, and programs that have a team's rights."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,8 +8,6 @@ from components.settings.values import Prefix, Slug, Strict, Username, Workspace
 
 DEFAULT_WORKSPACE = "default"
 """MLflow's own, which every stack has; where no workspaces are set, all that there is."""
-
-_OF_WORKSPACES = re.compile(r"\d|workspaces/")  # folders of the bucket in which MLflow keeps their artifacts
 
 Level = Literal["ADMIN", "MANAGE", "EDIT", "USE", "READ"]
 LevelWithin = Literal["MANAGE", "EDIT", "USE", "READ"]
@@ -52,7 +49,9 @@ class Team(Strict):
             return f"mlflow names {unknown[0]}, which is not in workspaces ({', '.join(workspaces)})"
         if self.storage and not (isinstance(self.storage, BucketAccess) and self.storage.prefixes):
             return "storage reaches all workspaces; leave it out, since the levels open the artifacts of the team's own"
-        if self.storage and (theirs := next(filter(_OF_WORKSPACES.match, self.storage.prefixes), None)):
+        if self.storage and (
+            theirs := next((it for it in self.storage.prefixes if it.startswith("workspaces/")), None)
+        ):
             return f"storage.prefixes has {theirs}, where workspaces keep artifacts; the levels open the team's own"
         return None
 

@@ -44,7 +44,6 @@ PROGRAM_ALONE = {
     "team-of-an-unknown-workspace",
     "team-of-workspaces-without-workspaces",
     "team-whose-prefix-is-a-workspace",
-    "team-whose-prefix-is-an-experiment",
     "team-whose-storage-reaches-all-workspaces",
     "team-with-a-canned-policy-in-a-workspace",
     "team-without-storage",
