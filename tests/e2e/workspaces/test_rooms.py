@@ -1,8 +1,9 @@
 """Workspaces on the real servers: nobody has to say which, and nothing of one is seen from another."""
 
 import json
+import re
 import sys
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.browser import Person
+from tests.e2e.checkouts import until_well
 from tests.e2e.conftest import CLIENT, Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -131,22 +133,85 @@ def test_a_service_client_works_in_its_teams_room(rooms: Platform):
     assert json.loads(printed.splitlines()[-1])["place"].startswith("s3://mlflow/workspaces/nlp/")
 
 
-@pytest.mark.parametrize(("user", "sees"), [("vera", {"vision"}), ("nina", {"nlp", "vision"})])
-def test_the_page_shows_each_the_rooms_that_are_his(rooms: Platform, browser: Browser, user: str, sees: set[str]):
-    person = Person(browser, rooms.outputs["dev_users"], f"rooms {user}")
-    try:
-        person.open(rooms.url)
+@pytest.fixture
+def at_the_page(rooms: Platform, browser: Browser) -> Iterator[Callable[..., Person]]:
+    """Whoever opens MLflow's page, or a link into it, and logs in."""
+    people: list[Person] = []
+
+    def opened(user: str, link: str = "") -> Person:
+        person = Person(browser, rooms.outputs["dev_users"], f"workspaces {user}")
+        people.append(person)
+        person.open(f"{rooms.url}/{link}")
         person.log_in(user)
         expect(person.page.get_by_role("button", name="Log out")).to_be_visible()
-        person.page.wait_for_timeout(4000)
-        person.saw("home")
-        Path("/tmp/ui.html").write_text(person.page.content())
-        print(person.page.url, person.page.inner_text("body")[:1500])
-    finally:
+        return person
+
+    yield opened
+    for person in people:
         rooms.handed_out |= set(person.cookies().values())
         person.leave()
+
+
+def test_who_has_one_room_is_in_it_when_the_page_opens(
+    rooms: Platform, at_the_page: Callable[..., Person], theirs: dict[str, dict[str, str]]
+):
+    person = at_the_page("vera")
+    expect(person.page).to_have_url(re.compile(r"#/\?workspace=vision$"))
+    person.open(f"{rooms.url}/#/experiments?workspace=vision")
+    expect(person.page.get_by_role("link", name="Default")).to_be_visible()
+    person.saw("her experiments")
+
+
+def test_who_has_several_sees_those_and_no_other(at_the_page: Callable[..., Person]):
+    person = at_the_page("nina")
+    page = person.page
+    for name in ("nlp", "vision"):
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+    person.saw("her workspaces")
+    assert page.get_by_role("link", name="default", exact=True).count() == 0
+
+
+def test_a_link_to_a_run_that_names_no_room_leads_there(
+    at_the_page: Callable[..., Person], theirs: dict[str, dict[str, str]]
+):
+    run, experiment = theirs["vera"]["run"], theirs["vera"]["place"].split("/")[-3]
+    person = at_the_page("vera", f"#/experiments/{experiment}/runs/{run}")
+    expect(person.page).to_have_url(re.compile(rf"/runs/{run}.*workspace=vision"))
+    expect(person.page.get_by_text("loss").first).to_be_visible()
+    person.saw("her run")
+
+
+def test_a_room_of_others_shows_nothing(
+    rooms: Platform, at_the_page: Callable[..., Person], theirs: dict[str, dict[str, str]]
+):
+    run, experiment = theirs["nina"]["run"], theirs["nina"]["place"].split("/")[-3]
+    person = at_the_page("vera")
+    answers: list[tuple[int, str]] = []
+    person.page.on("response", lambda answer: answers.append((answer.status, answer.url)))
+    person.open(f"{rooms.url}/#/experiments/{experiment}/runs/{run}?workspace=nlp")
+    person.page.wait_for_timeout(3000)  # whatever it is going to ask for
+    asked = [status for status, url in answers if "/mlflow/" in url and "server-info" not in url]
+    assert 403 in asked
+    assert "loss" not in person.page.inner_text("body")
+    person.saw("a room of others")
 
 
 def test_a_second_look_finds_nothing_to_change(rooms: Platform):
     for run in (rooms.stack.preview, rooms.stack.refresh, rooms.stack.up):
         assert set(run()) == {"same"}, run.__name__
+
+
+def test_what_was_before_is_carried_over_and_no_object_moves(older: tuple[Platform, str]):
+    """By MLflow's own command, in its container."""
+    platform, printed = older
+    run = printed.split()[1].rstrip(":")
+    before = platform.objects(platform.token("ada"))
+    move = ["--from", "default", "--to", "vision", "--resource-type", "experiments", "--name", "digits", "--yes"]
+    retarget = ["--artifact-policy", "retarget", "--default-artifact-root", "s3://mlflow"]
+    command = ["python", "-m", "mlflow_platform.server.db", "move-resources", *move, *retarget]
+    platform.stack.run("mlflow", command)
+    platform.stack.container("mlflow").restart(timeout=20)
+    until_well(lambda: platform.stack.platform("status"))
+    assert run_of(platform, "vera", run).status_code == 200
+    assert run_of(platform, "dev", run).status_code in UNSEEN
+    assert platform.objects(platform.token("ada")) == before

@@ -88,3 +88,9 @@ def test_where_artifacts_lie_is_the_rooms_to_say(building: Building):
         json={"name": "elsewhere", "artifact_location": "s3://mlflow/workspaces/nlp/1"},
     )
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("person", [*PEOPLE])
+def test_who_asks_is_told_his_rooms_the_first_choice_first(building: Building, person: str):
+    answer = building.ask(person, None, "GET", "/oidc/session").json()
+    assert answer["workspaces"] == [room for room in ROOMS if room in rights(person)]
