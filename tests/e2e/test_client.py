@@ -111,6 +111,7 @@ def test_logging_out_ends_the_login_at_keycloak_too(platform: Platform, tmp_path
     assert (status.returncode, status.stdout) == (1, "")
 
 
+@pytest.mark.slow
 def test_a_running_job_loses_nothing_to_restarts(platform: Platform):
     environment = platform.logged_in("dev")
     job = subprocess.Popen(

@@ -54,6 +54,7 @@ def members(admin: httpx.Client, team: str) -> set[str]:
     return {user["username"] for user in admin.get(f"/groups/{group(admin, team)}/members").json()}
 
 
+@pytest.mark.slow
 def test_whom_an_administrator_added_stays_whatever_the_stack_file_says_of_others(
     platform: Platform, admin: httpx.Client, teams: dict[str, Any], zoe: str
 ):
