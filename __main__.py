@@ -52,6 +52,9 @@ identity = Identity(
         lifetimes=settings.lifetimes,
         events_days=settings.retention.events_days,
         password_grant=settings.password_grant,
+        passwords=settings.passwords,
+        smtp=settings.smtp,
+        trusted_authorities=settings.trusted_authorities,
     ),
 )
 

@@ -1,5 +1,6 @@
 """What a stack's YAML may say: one typed tree, read once."""
 
+from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import S3, Backup, HostFolder, OwnVolume, Place, Sftp
 from components.settings.lifetimes import Lifetimes
 from components.settings.reading import SettingsError, load, parse
@@ -23,6 +24,7 @@ __all__ = [
     "Lifetimes",
     "LogLevel",
     "OwnVolume",
+    "Passwords",
     "Place",
     "Prefix",
     "Proxy",
@@ -33,6 +35,7 @@ __all__ = [
     "Sftp",
     "Site",
     "Sites",
+    "Smtp",
     "load",
     "parse",
 ]

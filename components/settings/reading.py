@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pydantic import ValidationError
 
+from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import S3, Backup, HostFolder, Keep, Nowhere, OwnVolume, Sftp
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import Ports
@@ -128,6 +129,8 @@ _NODES: dict[str, type[Strict]] = {
     "lifetimes": Lifetimes,
     "service_clients": ServiceClient,
     "backup": Backup,
+    "passwords": Passwords,
+    "smtp": Smtp,
 }
 MODES: dict[str, type[Strict]] = {
     "none": NoTls,

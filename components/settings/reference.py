@@ -6,7 +6,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from components.settings.backup import Keep
 from components.settings.reading import KINDS, MODES
@@ -32,6 +32,7 @@ _FORMATS = {
     "ipv4": "an IPv4 address",
     "path": "a file",
     "subnet": "an IPv4 network",
+    "text": "a line of text",
     "uri": "an address that begins with `https://`",
 }
 _FROM_ELSEWHERE = ("prefix", "images")  # their defaults are no part of the tree
@@ -69,8 +70,9 @@ def schema() -> dict[str, Any]:
 
 def _nodes(model: type[Strict]) -> Iterator[tuple[str, type[Strict]]]:
     for key, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Strict):
-            yield key, field.annotation
+        for kind in (field.annotation, *get_args(field.annotation)):  # of one that may be left out, too
+            if isinstance(kind, type) and issubclass(kind, Strict):
+                yield key, kind
 
 
 def _table(place: str, node: type[Strict]) -> str:

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import Backup, OwnVolume
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import BY_SITE, SHARED, Ports
@@ -11,7 +12,7 @@ from components.settings.retention import Retention
 from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_address, is_loopback, is_private
 from components.settings.teams import ServiceClient, Team
 from components.settings.tls import Acme, NoTls, Proxy, Tls
-from components.settings.values import Address, Bucket, ClientName, DomainName, HostName, Slug, Strict, Username
+from components.settings.values import Address, Bucket, ClientName, DomainName, File, HostName, Slug, Strict, Username
 
 SERVICE_ACCOUNT = "service-account-"
 """What Keycloak puts before a client's name to name the client's own user."""
@@ -71,6 +72,12 @@ class Settings(Strict):
     backup: Backup = Backup()
     retention: Retention = Retention()
     lifetimes: Lifetimes = Lifetimes()
+    passwords: Passwords = Passwords()
+    smtp: Smtp | None = None
+    """How Keycloak sends mail."""
+    trusted_authorities: tuple[File, ...] = ()
+    """Files with authorities (PEM) that Keycloak believes besides those that everybody knows, where the mail server's
+    certificate is by one of these; paths from the project's folder."""
     password_grant: bool = False
     """Whether MLflow takes user names and passwords, too, for clients that can do no better."""
     storage: Storage = Storage()

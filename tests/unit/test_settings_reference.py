@@ -40,6 +40,9 @@ PROGRAM_ALONE = {
     "service-client-of-no-team",
     "session-idle-longer-than-the-session",
     "shared-ports-are-one",
+    "smtp-in-the-clear-over-the-internet",
+    "smtp-starttls-over-the-internet",
+    "smtp-user-without-password",
 }
 
 
