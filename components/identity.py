@@ -15,7 +15,7 @@ from components.network import Network, ServiceArgs
 from components.passwords import password
 from components.people import Group
 from components.realm import Client, Realm, RealmArgs
-from components.settings import Lifetimes, Passwords, Smtp
+from components.settings import Directory, Lifetimes, Passwords, Smtp
 
 _ADMIN = "admin"
 _HTTP = 8080
@@ -47,6 +47,7 @@ class IdentityArgs:
     lifetimes: Lifetimes
     events_days: int
     password_grant: bool
+    directory: Directory | None
     passwords: Passwords
     smtp: Smtp | None
     trusted_authorities: tuple[str, ...]  # files
@@ -96,6 +97,7 @@ class Identity(pulumi.ComponentResource):
                 lifetimes=args.lifetimes,
                 events_days=args.events_days,
                 password_grant=args.password_grant,
+                directory=args.directory,
                 passwords=args.passwords,
                 smtp=args.smtp,
             ),

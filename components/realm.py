@@ -9,10 +9,12 @@ import pulumi_keycloak.openid as openid
 from pulumi import Input, Output, ResourceOptions
 
 from components import accounts
+from components.directory import Directory, DirectoryArgs
 from components.durations import go_duration
 from components.passwords import password
 from components.people import POLICY, TEAM, Group, People
 from components.settings import SERVICE_ACCOUNT, Lifetimes, Passwords, Smtp
+from components.settings import Directory as DirectorySettings
 
 TRACKING_AUDIENCE = "mlflow"
 _WEB = TRACKING_AUDIENCE
@@ -39,6 +41,7 @@ class RealmArgs:
     lifetimes: Lifetimes
     events_days: int  # that logins, and what administrators did, are kept
     password_grant: bool
+    directory: DirectorySettings | None
     passwords: Passwords
     smtp: Smtp | None
 
@@ -99,6 +102,10 @@ class Realm(pulumi.ComponentResource):
         for user, user_id in {**users, **programs}.items():
             if theirs := [groups[group].id for group, rights in args.groups.items() if user in rights.user_names]:
                 people.member(user, user_id, theirs)
+        if args.directory:
+            policies = {group: rights.policy for group, rights in args.groups.items()}
+            of_directory = DirectoryArgs(settings=args.directory, people=people, policies=policies)
+            Directory(f"{name}-directory", of_directory, ResourceOptions(parent=self))
 
         self.web, self.console = Client.of(web), Client.of(console)
         self.service_clients = {client_id: Client.of(client) for client_id, client in services.items()}
@@ -122,6 +129,9 @@ class Realm(pulumi.ComponentResource):
             offline_session_idle_timeout=go_duration(30 * 86400),
             password_policy=accounts.password_policy(args.passwords),
             smtp_server=args.smtp and accounts.mail_server(args.smtp),
+            # Two people of a directory may have one address; so nobody logs in by it, and it says nothing of who he is.
+            login_with_email_allowed=False,
+            duplicate_emails_allowed=args.directory is not None,
             # Both are done by mail; without it an administrator gives a new password, and vouches for the address.
             reset_password_allowed=args.smtp is not None,
             verify_email=args.smtp is not None,

@@ -2,6 +2,7 @@
 
 from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import S3, Backup, HostFolder, OwnVolume, Place, Sftp
+from components.settings.directory import Directory
 from components.settings.lifetimes import Lifetimes
 from components.settings.reading import SettingsError, load, parse
 from components.settings.retention import Retention
@@ -19,6 +20,7 @@ __all__ = [
     "BucketAccess",
     "ByTheGateway",
     "CannedPolicy",
+    "Directory",
     "Files",
     "HostFolder",
     "Lifetimes",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import S3, Backup, HostFolder, Keep, Nowhere, OwnVolume, Sftp
+from components.settings.directory import Attributes, Directory
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import Ports
 from components.settings.retention import Retention
@@ -129,6 +130,7 @@ _NODES: dict[str, type[Strict]] = {
     "lifetimes": Lifetimes,
     "service_clients": ServiceClient,
     "backup": Backup,
+    "directory": Directory,
     "passwords": Passwords,
     "smtp": Smtp,
 }
@@ -157,6 +159,8 @@ def _keys(location: tuple[int | str, ...]) -> str:
         model = MODES[str(location[1])]
     elif location[:2] == ("backup", "to"):
         model = KINDS[str(location[2])]
+    elif location[:2] == ("directory", "attributes"):
+        model = Attributes
     elif location[:2] == ("backup", "keep"):
         model = Keep
     elif location:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from components.settings.backup import Keep
+from components.settings.directory import Attributes
 from components.settings.reading import KINDS, MODES
 from components.settings.teams import BucketAccess, ServiceClient, Team
 from components.settings.tree import Settings
@@ -27,9 +28,11 @@ from `docs/settings.schema.json`: the first line of `Pulumi.dev.yaml` is how.
 This page is made from `components/settings/`, by `python -m components.settings.reference`.
 """
 _FORMATS = {
+    "dn": "an entry's name (`ou=people,dc=example,dc=org`)",
     "email": "an e-mail address",
     "hostname": "a domain name",
     "ipv4": "an IPv4 address",
+    "ldap": "an address that begins with `ldaps://` or `ldap://`",
     "path": "a file",
     "subnet": "an IPv4 network",
     "text": "a line of text",
@@ -41,7 +44,7 @@ _FROM_ELSEWHERE = ("prefix", "images")  # their defaults are no part of the tree
 def page() -> str:
     """The page, as Markdown."""
     nodes = [("", Settings), *_nodes(Settings), ("teams.<name>", Team), ("teams.<name>.storage", BucketAccess)]
-    nodes.append(("service_clients.<name>", ServiceClient))
+    nodes += [("service_clients.<name>", ServiceClient), ("directory.attributes", Attributes)]
     nodes += [(f"tls` with mode `{mode}", node) for mode, node in MODES.items()]
     nodes += [("backup.keep", Keep), *((f"backup.to` with kind `{kind}", node) for kind, node in KINDS.items())]
     return "\n".join([_HEAD, *(_table(place, node) for place, node in nodes)])

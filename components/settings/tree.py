@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import Backup, OwnVolume
+from components.settings.directory import Directory
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import BY_SITE, SHARED, Ports
 from components.settings.retention import Retention
@@ -72,12 +73,14 @@ class Settings(Strict):
     backup: Backup = Backup()
     retention: Retention = Retention()
     lifetimes: Lifetimes = Lifetimes()
+    directory: Directory | None = None
+    """The LDAP or Active Directory that people are in."""
     passwords: Passwords = Passwords()
     smtp: Smtp | None = None
     """How Keycloak sends mail."""
     trusted_authorities: tuple[File, ...] = ()
-    """Files with authorities (PEM) that Keycloak believes besides those that everybody knows, where the mail server's
-    certificate is by one of these; paths from the project's folder."""
+    """Files with authorities (PEM) that Keycloak believes besides those that everybody knows, where the certificate
+    of the mail server or the directory is by one of these; paths from the project's folder."""
     password_grant: bool = False
     """Whether MLflow takes user names and passwords, too, for clients that can do no better."""
     storage: Storage = Storage()
@@ -103,6 +106,13 @@ class Settings(Strict):
                 raise ValueError(f"service_clients.{name}.team is {client.team}, which is not in teams ({known})")
         if taken := [user for user in self.dev_users if user.startswith(SERVICE_ACCOUNT)]:
             raise ValueError(f"dev_users has {taken[0]}; names that begin with {SERVICE_ACCOUNT} are service clients'")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_of_elsewhere_lead_to_teams(self) -> Self:
+        for group, team in self.directory.groups.items() if self.directory else ():
+            if team not in self.teams:
+                raise ValueError(f"directory.groups.{group} is {team}, which is not in teams ({', '.join(self.teams)})")
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,13 @@ from offline.providers.keycloak.api import AdminApi
 from offline.providers.keycloak.clients import Client
 from offline.providers.keycloak.events import RealmEvents
 from offline.providers.keycloak.groups import Group, GroupMemberships, UserGroups
+from offline.providers.keycloak.ldap import (
+    GroupMapper,
+    MsadUserAccountControlMapper,
+    UserAttributeMapper,
+    UserFederation,
+)
+from offline.providers.keycloak.localization import RealmLocalization
 from offline.providers.keycloak.mappers import (
     AudienceProtocolMapper,
     GroupMembershipProtocolMapper,
@@ -41,6 +48,7 @@ PROVIDER = StandIn(
     [
         Realm(),
         RealmEvents(),
+        RealmLocalization(),
         Client(),
         ClientScope(),
         ClientDefaultScopes(),
@@ -53,6 +61,10 @@ PROVIDER = StandIn(
         GroupRoles(),
         UserGroups(),
         User(),
+        UserFederation(),
+        UserAttributeMapper(),
+        GroupMapper(),
+        MsadUserAccountControlMapper(),
     ],
     connect=connect,
     config=CONFIG,

@@ -22,6 +22,11 @@ MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"
 GROUP_ROLES = "keycloak:index/groupRoles:GroupRoles"
 USER_GROUPS = "keycloak:index/userGroups:UserGroups"
 USER = "keycloak:index/user:User"
+LOCALIZATION = "keycloak:index/realmLocalization:RealmLocalization"
+FEDERATION = "keycloak:ldap/userFederation:UserFederation"
+DIRECTORY_ATTRIBUTE_MAPPER = "keycloak:ldap/userAttributeMapper:UserAttributeMapper"
+DIRECTORY_GROUP_MAPPER = "keycloak:ldap/groupMapper:GroupMapper"
+ACCOUNT_CONTROL_MAPPER = "keycloak:ldap/msadUserAccountControlMapper:MsadUserAccountControlMapper"
 
 BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
 
