@@ -15,7 +15,7 @@ from components.network import Network, ServiceArgs
 from components.passwords import password
 from components.people import Group
 from components.realm import Client, Realm, RealmArgs
-from components.settings import Directory, Lifetimes, Passwords, Smtp
+from components.settings import Directory, Lifetimes, Passwords, Provider, Smtp
 
 _ADMIN = "admin"
 _HTTP = 8080
@@ -48,6 +48,7 @@ class IdentityArgs:
     events_days: int
     password_grant: bool
     directory: Directory | None
+    identity_providers: Mapping[str, Provider]
     passwords: Passwords
     smtp: Smtp | None
     trusted_authorities: tuple[str, ...]  # files
@@ -98,6 +99,7 @@ class Identity(pulumi.ComponentResource):
                 events_days=args.events_days,
                 password_grant=args.password_grant,
                 directory=args.directory,
+                identity_providers=args.identity_providers,
                 passwords=args.passwords,
                 smtp=args.smtp,
             ),

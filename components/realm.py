@@ -13,7 +13,8 @@ from components.directory import Directory, DirectoryArgs
 from components.durations import go_duration
 from components.passwords import password
 from components.people import POLICY, TEAM, Group, People
-from components.settings import SERVICE_ACCOUNT, Lifetimes, Passwords, Smtp
+from components.providers import Providers, ProvidersArgs
+from components.settings import SERVICE_ACCOUNT, Lifetimes, Passwords, Provider, Smtp
 from components.settings import Directory as DirectorySettings
 
 TRACKING_AUDIENCE = "mlflow"
@@ -42,6 +43,7 @@ class RealmArgs:
     events_days: int  # that logins, and what administrators did, are kept
     password_grant: bool
     directory: DirectorySettings | None
+    identity_providers: Mapping[str, Provider]
     passwords: Passwords
     smtp: Smtp | None
 
@@ -102,10 +104,13 @@ class Realm(pulumi.ComponentResource):
         for user, user_id in {**users, **programs}.items():
             if theirs := [groups[group].id for group, rights in args.groups.items() if user in rights.user_names]:
                 people.member(user, user_id, theirs)
+        policies = {group: rights.policy for group, rights in args.groups.items()}
         if args.directory:
-            policies = {group: rights.policy for group, rights in args.groups.items()}
             of_directory = DirectoryArgs(settings=args.directory, people=people, policies=policies)
             Directory(f"{name}-directory", of_directory, ResourceOptions(parent=self))
+        if args.identity_providers:
+            of_providers = ProvidersArgs(settings=args.identity_providers, people=people, policies=policies)
+            Providers(f"{name}-providers", of_providers, ResourceOptions(parent=self))
 
         self.web, self.console = Client.of(web), Client.of(console)
         self.service_clients = {client_id: Client.of(client) for client_id, client in services.items()}

@@ -4,6 +4,7 @@ from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import S3, Backup, HostFolder, OwnVolume, Place, Sftp
 from components.settings.directory import Directory
 from components.settings.lifetimes import Lifetimes
+from components.settings.providers import Provider
 from components.settings.reading import SettingsError, load, parse
 from components.settings.retention import Retention
 from components.settings.sites import Site, Sites
@@ -29,6 +30,7 @@ __all__ = [
     "Passwords",
     "Place",
     "Prefix",
+    "Provider",
     "Proxy",
     "Retention",
     "SelfSigned",

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from components.settings.backup import Keep
 from components.settings.directory import Attributes
-from components.settings.reading import KINDS, MODES
+from components.settings.reading import KINDS, MODES, PROVIDERS
 from components.settings.teams import BucketAccess, ServiceClient, Team
 from components.settings.tree import Settings
 from components.settings.values import Strict
@@ -46,6 +46,7 @@ def page() -> str:
     nodes = [("", Settings), *_nodes(Settings), ("teams.<name>", Team), ("teams.<name>.storage", BucketAccess)]
     nodes += [("service_clients.<name>", ServiceClient), ("directory.attributes", Attributes)]
     nodes += [(f"tls` with mode `{mode}", node) for mode, node in MODES.items()]
+    nodes += [(f"identity_providers.<name>` with kind `{kind}", node) for kind, node in PROVIDERS.items()]
     nodes += [("backup.keep", Keep), *((f"backup.to` with kind `{kind}", node) for kind, node in KINDS.items())]
     return "\n".join([_HEAD, *(_table(place, node) for place, node in nodes)])
 

@@ -9,6 +9,7 @@ from components.settings.backup import Backup, OwnVolume
 from components.settings.directory import Directory
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import BY_SITE, SHARED, Ports
+from components.settings.providers import Provider
 from components.settings.retention import Retention
 from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_address, is_loopback, is_private
 from components.settings.teams import ServiceClient, Team
@@ -75,12 +76,14 @@ class Settings(Strict):
     lifetimes: Lifetimes = Lifetimes()
     directory: Directory | None = None
     """The LDAP or Active Directory that people are in."""
+    identity_providers: dict[Slug, Provider] = {}
+    """Other providers by which people log in, by name: of one of the kinds below."""
     passwords: Passwords = Passwords()
     smtp: Smtp | None = None
     """How Keycloak sends mail."""
     trusted_authorities: tuple[File, ...] = ()
     """Files with authorities (PEM) that Keycloak believes besides those that everybody knows, where the certificate
-    of the mail server or the directory is by one of these; paths from the project's folder."""
+    of the mail server, the directory or a provider is by one of these; paths from the project's folder."""
     password_grant: bool = False
     """Whether MLflow takes user names and passwords, too, for clients that can do no better."""
     storage: Storage = Storage()
@@ -110,9 +113,14 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def _groups_of_elsewhere_lead_to_teams(self) -> Self:
-        for group, team in self.directory.groups.items() if self.directory else ():
-            if team not in self.teams:
-                raise ValueError(f"directory.groups.{group} is {team}, which is not in teams ({', '.join(self.teams)})")
+        sources = {f"identity_providers.{name}": provider.groups for name, provider in self.identity_providers.items()}
+        if self.directory:
+            sources["directory"] = self.directory.groups
+        for source, groups in sources.items():
+            for group, team in groups.items():
+                if team not in self.teams:
+                    known = ", ".join(self.teams)
+                    raise ValueError(f"{source}.groups.{group} is {team}, which is not in teams ({known})")
         return self
 
     @model_validator(mode="after")

@@ -39,6 +39,7 @@ PROGRAM_ALONE = {
     "member-with-no-dev-users",
     "prefix-newline",  # editors' regular expressions do see it; only Python's `$` passes a newline at the end
     "proxy-network-with-host-bits",
+    "provider-group-of-no-team",
     "proxy-without-domain",
     "public-address-without-tls",
     "public-domain-without-tls",

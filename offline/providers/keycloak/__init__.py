@@ -4,8 +4,10 @@ from typing import Any
 
 from offline.providers.base import Prop, StandIn
 from offline.providers.keycloak.api import AdminApi
+from offline.providers.keycloak.brokers import CustomIdentityProviderMapping, IdentityProvider
 from offline.providers.keycloak.clients import Client
 from offline.providers.keycloak.events import RealmEvents
+from offline.providers.keycloak.flows import Execution, Flow, Subflow
 from offline.providers.keycloak.groups import Group, GroupMemberships, UserGroups
 from offline.providers.keycloak.ldap import (
     GroupMapper,
@@ -65,6 +67,11 @@ PROVIDER = StandIn(
         UserAttributeMapper(),
         GroupMapper(),
         MsadUserAccountControlMapper(),
+        Flow(),
+        Subflow(),
+        Execution(),
+        IdentityProvider(),
+        CustomIdentityProviderMapping(),
     ],
     connect=connect,
     config=CONFIG,

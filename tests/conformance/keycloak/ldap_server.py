@@ -14,6 +14,7 @@ from tests.authority import Pair, leaf
 
 from ..containers import archive
 
+IMAGE = "mlflow-platform/directory:test"
 FILES = Path(__file__).with_name("slapd")
 PEOPLE, GROUPS = "ou=people,dc=example,dc=org", "ou=groups,dc=example,dc=org"
 READER, READER_PASSWORD = "cn=reader,dc=example,dc=org", "reader-secret"
@@ -51,9 +52,9 @@ class LdapServer:
 def ldap_server(authority: Pair) -> Iterator[LdapServer]:
     """On ports 389 and 636 of its own address, for which its certificate is."""
     client = docker.from_env(timeout=1800)
-    image, _ = client.images.build(path=str(FILES), buildargs={"BASE": BASE["local"]}, rm=True)
+    client.images.build(path=str(FILES), tag=IMAGE, buildargs={"BASE": BASE["local"]}, rm=True)
     container = client.containers.create(
-        image.id,
+        IMAGE,
         labels={"mlflow-platform.test": "conformance"},
         mem_limit="256m",
         ulimits=[Ulimit(name="nofile", soft=1024, hard=1024)],  # it takes memory for each

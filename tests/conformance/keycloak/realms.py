@@ -63,6 +63,7 @@ def _program(config: dict[str, Any], name: str, settings: dict[str, Any]) -> Cal
             "events_days": 1,
             "password_grant": True,
             "directory": None,
+            "identity_providers": {},
             "passwords": Passwords(),
             "smtp": None,
             **settings,

@@ -8,7 +8,7 @@ from offline.providers.keycloak import PROVIDER
 from offline.providers.values import UNKNOWN
 
 from ..harness import Plugin, Refused
-from . import test_clients, test_federations, test_people, test_realm, test_scopes
+from . import test_brokers, test_clients, test_federations, test_people, test_realm, test_scopes
 from .world import (
     ATTRIBUTE_MAPPER,
     AUDIENCE_MAPPER,
@@ -29,7 +29,14 @@ from .world import (
 )
 
 DIRECTORY = test_federations.DIRECTORY
-LIVES = [*test_realm.LIVES, *test_clients.LIVES, *test_scopes.LIVES, *test_people.LIVES, *test_federations.LIVES]
+LIVES = [
+    *test_realm.LIVES,
+    *test_clients.LIVES,
+    *test_scopes.LIVES,
+    *test_people.LIVES,
+    *test_federations.LIVES,
+    *test_brokers.LIVES,
+]
 
 
 def test_every_type_has_a_life_here(plugin: Plugin, world: World):
