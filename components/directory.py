@@ -87,7 +87,7 @@ class Directory(pulumi.ComponentResource):
             connection_url=" ".join(settings.urls),
             start_tls=settings.starttls,
             use_truststore_spi="ALWAYS",
-            connection_timeout="5s",
+            connection_timeout="2s",  # MLflow waits four for a renewal
             read_timeout="10s",
             bind_dn=settings.bind,
             bind_credential=named_files.secret("directory.password_file", settings.password_file),

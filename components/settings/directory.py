@@ -75,8 +75,8 @@ class Directory(Strict):
     """Whether its addresses are known to be the people's own; else each is asked to confirm it, where there is
     `smtp`."""
     remembered: int = Field(default=300, ge=10, le=86400)
-    """So many seconds what the directory said of a person counts. Who leaves it or a group has new tokens no longer; an
-    outage that is shorter ends no session."""
+    """So many seconds what the directory said of a person counts, and no longer: for who leaves it or a group, and
+    while it does not answer."""
 
     @model_validator(mode="after")
     def _is_not_read_on_the_way(self) -> Self:
