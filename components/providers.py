@@ -29,8 +29,8 @@ class ProvidersArgs:
 class Providers(pulumi.ComponentResource):
     """They say who somebody is, and the stack file what follows from their groups.
 
-    Nobody becomes somebody who is there already by a name or an address that a provider says: that takes the password
-    of the account. And at each login the groups are those of that login.
+    Nobody becomes somebody who is there already by what a provider says: an address means nothing, and a name takes the
+    password of the account. And at each login the groups are those of that login.
     """
 
     def __init__(self, name: str, args: ProvidersArgs, opts: ResourceOptions | None = None):

@@ -134,9 +134,9 @@ class Realm(pulumi.ComponentResource):
             offline_session_idle_timeout=go_duration(30 * 86400),
             password_policy=accounts.password_policy(args.passwords),
             smtp_server=args.smtp and accounts.mail_server(args.smtp),
-            # Two people of a directory may have one address; so nobody logs in by it, and it says nothing of who he is.
+            # Two people from elsewhere may have one address: nobody logs in by it, and it says nothing of who he is.
             login_with_email_allowed=False,
-            duplicate_emails_allowed=args.directory is not None,
+            duplicate_emails_allowed=bool(args.directory or args.identity_providers),
             # Both are done by mail; without it an administrator gives a new password, and vouches for the address.
             reset_password_allowed=args.smtp is not None,
             verify_email=args.smtp is not None,

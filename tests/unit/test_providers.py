@@ -78,6 +78,11 @@ def test_a_provider_neither_vouches_for_addresses_nor_lends_its_tokens(graph: Gr
     assert [given[key] for key in ("trustEmail", "storeToken", "addReadTokenRoleOnCreate")] == [False] * 3
 
 
+def test_two_people_may_have_one_address_by_which_nobody_logs_in(graph: Graph):
+    realm = graph.the("realm:Realm", "keycloak-realm").inputs
+    assert (realm["duplicateEmailsAllowed"], realm["loginWithEmailAllowed"]) == (True, False)
+
+
 def test_a_stack_may_say_that_one_proves_addresses(tmp_path: Path):
     assert all(given["trustEmail"] for given in providers(with_providers(tmp_path, trust_email=True)).values())
 

@@ -1,8 +1,10 @@
 """A directory of a test's own: OpenLDAP with some people and groups, which tests change as its administrator."""
 
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +79,33 @@ def _wait(server: LdapServer) -> None:
     command = "for i in $(seq 300); do ldapwhoami -x -H ldap://127.0.0.1 && exit 0; sleep 0.1; done; exit 1"
     done = server.container.exec_run(["/bin/sh", "-c", command])
     assert done.exit_code == 0, server.container.logs().decode()
+
+
+@dataclass
+class Stripped:
+    """What was sent to a directory that, by whoever is on the way, has no StartTLS."""
+
+    port: int = 0
+    heard: bytearray = field(default_factory=bytearray)
+
+
+@contextmanager
+def stripped(address: str) -> Iterator[Stripped]:
+    found = Stripped()
+    with socket.create_server((address, 0)) as listening:
+        found.port = listening.getsockname()[1]
+        threading.Thread(target=_refuse, args=(listening, found), daemon=True).start()
+        yield found
+
+
+def _refuse(listening: socket.socket, found: Stripped) -> None:
+    with suppress(OSError):  # the test is over
+        while True:
+            connection, _ = listening.accept()
+            with suppress(OSError), connection:
+                connection.settimeout(10)
+                while said := connection.recv(4096):
+                    found.heard += said
+                    number = said[4:5]  # of the message, which is short
+                    # An extended response (RFC 4511, 4.12): protocolError.
+                    connection.sendall(b"\x30\x0c\x02\x01" + number + b"\x78\x07\x0a\x01\x02\x04\x00\x04\x00")

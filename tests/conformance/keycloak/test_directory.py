@@ -1,5 +1,8 @@
 """People of a directory: who gets in, with which rights, for how long, and what happens when it is down."""
 
+import html
+import quopri
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +17,8 @@ from tests.authority import Pair, leaf
 from ..harness import Plugin
 from ..stacks import Stack
 from .conftest import Server
-from .ldap_server import GROUPS, PEOPLE, READER, READER_PASSWORD, LdapServer, ldap_server
-from .logins import App, Browser, NoTokens, Page
+from .ldap_server import GROUPS, PEOPLE, READER, READER_PASSWORD, LdapServer, ldap_server, stripped
+from .logins import App, Browser, NoTokens, Page, Tokens
 from .post import post_office
 from .realms import realm
 
@@ -168,6 +171,34 @@ def test_while_the_directory_is_down_sessions_go_on_and_local_administrators_get
     assert place.app.renewed(lena).teams == ["model-developers"]  # it was no end of the session
 
 
+def test_somebody_confirms_an_address_that_the_directory_only_says_once(place: Place, server: Server):
+    """And though another has the same one."""
+    with post_office(server.machine) as post:
+        mail = {"host": server.machine, "port": str(post.port), "from": "ml@example.org"}
+        place.plugin.client.put(place.app.realm, body={"verifyEmail": True, "smtpServer": mail})
+        try:
+            browser = Browser(place.app)
+            page = browser.send(browser.start(), username="max", password="max-secret")
+            assert isinstance(page, Page) and "verify your email" in page.text
+            confirmed = browser.open(_link(post.messages[0]))
+            assert isinstance(confirmed, Tokens) and confirmed.claims["email_verified"] is True
+            time.sleep(REMEMBERED + 1)
+            again = Browser(place.app)
+            assert isinstance(again.send(again.start(), username="max", password="max-secret"), Tokens)
+            other = Browser(place.app)
+            assert isinstance(other.send(other.start(), username="lena", password="lena-secret"), Page)
+        finally:
+            place.plugin.client.put(place.app.realm, body={"verifyEmail": False, "smtpServer": {}})
+
+
+def _link(message: str) -> str:
+    found = re.search(
+        r"http\S+/login-actions/action-token\?key=[^\s\"<]+", quopri.decodestring(message.encode()).decode()
+    )
+    assert found, message
+    return html.unescape(found[0])
+
+
 @pytest.mark.parametrize("starttls", [False, True])
 def test_the_directory_is_believed_by_its_certificate(place: Place, starttls: bool):
     refused = _tried(place, f"{'ldap' if starttls else 'ldaps'}://{place.ldap.address}", starttls)
@@ -181,6 +212,13 @@ def test_a_password_never_goes_to_a_server_that_is_another(place: Place, server:
     with post_office(server.machine, certificate.context()) as stranger:
         assert _tried(place, f"ldaps://{server.machine}:{stranger.port}", starttls=False)
     assert stranger.said == []
+
+
+def test_starttls_is_not_given_up_where_somebody_on_the_way_says_that_there_is_none(place: Place, server: Server):
+    with stripped(server.machine) as directory:
+        assert _tried(place, f"ldap://{server.machine}:{directory.port}", starttls=True)
+    assert b"1.3.6.1.4.1.1466.20037" in directory.heard  # it was asked for (RFC 4511, 4.14)
+    assert READER_PASSWORD.encode() not in directory.heard
 
 
 def _tried(place: Place, url: str, starttls: bool) -> str | None:
