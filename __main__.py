@@ -101,6 +101,7 @@ tracking = Tracking(
         lifetimes=settings.lifetimes,
         deleted_days=settings.retention.deleted_days,
         password_grant=settings.password_grant,
+        workspaces=settings.workspaces and settings.all_workspaces,
         teams=teams.members_rights(settings),
         workers=settings.tracking.workers,
         log_level=settings.tracking.log_level,

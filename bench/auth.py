@@ -27,25 +27,30 @@ changes."""
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workspaces", action="store_true", help="only what workspaces cost, beside none")
+    options = parser.parse_args()
     if Path(sys.prefix) != ENVIRONMENT:
         python = ENVIRONMENT / "bin" / "python"
         if not python.exists():
             sys.exit("The benchmark stands on the tests' packages: `./platform test` installs them.")
-        os.execv(python, [python, __file__])
+        os.execv(python, [python, __file__, *sys.argv[1:]])
     sys.path[:0] = [str(ROOT), str(ROOT / "plugin")]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from side_by_side.stage import BenchError
 
+    name, title, measured = ("auth", "Authentication and artifacts", compare)
+    if options.workspaces:
+        name, title, measured = ("workspaces", "What workspaces cost", compare_workspaces)
     try:
-        text = compare()
+        text = measured()
     except BenchError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("Interrupted; nothing is left behind.")
-    report = ROOT / "bench" / "results" / f"{datetime.date.today()}-auth.md"
+    report = ROOT / "bench" / "results" / f"{datetime.date.today()}-{name}.md"
     report.parent.mkdir(exist_ok=True)
-    report.write_text(f"# Authentication and artifacts, {datetime.date.today()}\n\n{text}\n")
+    report.write_text(f"# {title}, {datetime.date.today()}\n\n{text}\n")
     print(f"\n{text}\n\nwritten to {report.relative_to(ROOT)}")
 
 
@@ -78,6 +83,28 @@ def compare() -> str:
             table(costs.HEADING, layers),
             "## Artifacts",
             table(moving.HEADING, transfers),
+            "## Versions",
+            table(["what", "version"], versions()),
+        ]
+    )
+
+
+def compare_workspaces() -> str:
+    from side_by_side import answering
+    from side_by_side.servers import Servers
+    from side_by_side.stage import Stage
+
+    with Stage() as stage:
+        servers = Servers(stage)
+        pair = [servers.platform("without"), servers.platform("within", workspaces=("vision", "nlp", "default"))]
+        for server in pair:
+            server.wait()
+        rows = answering.answering(stage, [(each, answering.Data.made_by(each)) for each in pair])
+    heading = [name.replace("no auth", "without") for name in answering.HEADING]
+    return "\n\n".join(
+        [
+            NOTES.replace("no auth", "without"),
+            table(heading, rows),
             "## Versions",
             table(["what", "version"], versions()),
         ]

@@ -39,15 +39,19 @@ class Side:
 
     def __init__(self, platform: Platform):
         self.platform = platform
-        self._token = platform.token("dev")
-        headers = {"Authorization": f"Bearer {self._token}"}
         limits = httpx.Limits(max_connections=2 * CLIENTS)
-        self._http = httpx.Client(base_url=platform.url, headers=headers, timeout=60, limits=limits, trust_env=False)
-        self._s3 = platform.s3(self._token, max_pool_connections=16)
+        self._http = httpx.Client(base_url=platform.url, timeout=60, limits=limits, trust_env=False)
+        self._s3 = platform.s3(self.log_in(), max_pool_connections=16)
         self._steps = iter(range(10**9))
         self._lock = threading.Lock()
         run = self._ask("runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
         self._metric = {"run_id": run, "key": "loss", "value": 0.5, "timestamp": 1}
+
+    def log_in(self) -> str:
+        """The new token, which is good for a turn and longer."""
+        token = self.platform.token("dev")
+        self._http.headers["Authorization"] = f"Bearer {token}"
+        return token
 
     def log_metric(self) -> None:
         self._ask("runs/log-metric", {**self._metric, "step": self._next()})
@@ -111,6 +115,7 @@ def in_turns(
         found = {}
         for side, act in ((kept, with_it), (bare, without))[:: 1 if turn % 2 else -1]:
             kept.settle()
+            side.log_in()
             found[side] = rate(act, seconds)
         pairs.append((found[kept], found[bare]))
         print(f"   {found[kept]:.1f} beside {found[bare]:.1f} a second", file=sys.stderr, flush=True)

@@ -39,7 +39,7 @@ class BackupArgs:
     bucket: Output[str]
     region: str
     versions: Mapping[str, str]
-    memory_mb: int = 512  # 60 at rest; rclone takes its buffers, and zstd its window, while something is sent
+    memory_mb: int = 512  # 70 at rest; rclone takes its buffers, and zstd its window, while something is sent
 
 
 class Backup(pulumi.ComponentResource):
@@ -91,6 +91,7 @@ class Backup(pulumi.ComponentResource):
                 volumes={"/var/lib/backup": args.network.volume(name, self).name, **mounts},
                 healthcheck=["CMD", "test", "-S", "/run/backup/control.sock"],
                 memory_mb=args.memory_mb,
+                cpu_shares=128,  # whoever waits for an answer goes first
                 memory_folders={"/run/backup": 16, "/tmp": 16},
                 start_seconds=60,
             ),

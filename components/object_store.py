@@ -11,7 +11,7 @@ from pulumi import Input, Output, ResourceOptions
 from components.durations import go_duration
 from components.network import Network, ServiceArgs
 from components.passwords import access_key, password
-from components.policies import backup_policy, bucket_policy
+from components.policies import backup_policy, tracking_policy
 from components.realm import Client
 
 _S3 = 9000
@@ -76,7 +76,7 @@ class ObjectStore(pulumi.ComponentResource):
 
         bucket, lifecycle = self._bucket(args.bucket, args.noncurrent_days)
         policies = [self._policy(policy, document) for policy, document in args.policies.items()]
-        self.tracking = self._user(_TRACKING, bucket_policy(args.bucket, "write"))
+        self.tracking = self._user(_TRACKING, tracking_policy(args.bucket))
         self.bucket = Output.all(bucket.bucket, lifecycle.id, *[policy.id for policy in policies]).apply(
             lambda made: made[0]
         )

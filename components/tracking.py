@@ -1,6 +1,6 @@
 """MLflow, with the plugin that lets in whoever Keycloak vouches for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -32,9 +32,10 @@ def address(name: str) -> str:
 class MemberRights(TypedDict):
     """What a group of the realm may do."""
 
-    level: str
+    levels: dict[str, str]
+    """By workspace."""
     reads: list[str]
-    """Folders of the bucket whose artifacts MLflow shows, each with a slash at its end; the empty one is all of it."""
+    """What begins the keys of artifacts that MLflow shows; the empty text does for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class TrackingArgs:
     lifetimes: Lifetimes
     deleted_days: int  # after which what was deleted leaves for good
     password_grant: bool
+    workspaces: Sequence[str]  # none: MLflow has but its own
     teams: Mapping[str, MemberRights]
     workers: int
     log_level: LogLevel
@@ -120,6 +122,7 @@ class Tracking(pulumi.ComponentResource):
             "bucket": args.bucket,
             "storage_credentials_seconds": args.lifetimes.storage_credentials,
             "deleted_days": args.deleted_days,
+            "workspaces": list(args.workspaces),
             "teams": args.teams,
             "password_grant": args.password_grant,
             "workers": args.workers,

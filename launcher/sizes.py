@@ -84,9 +84,10 @@ def _prefixes(state: State, bucket: str) -> dict[str, list[str]]:
         if resource["type"] != _POLICY or not name.startswith(_TEAM):
             continue
         for statement in json.loads(resource["inputs"]["policy"])["Statement"]:
-            folders = [place.removeprefix(arn).removesuffix("*") for place in statement.get("Resource", [])]
-            if statement["Effect"] == "Allow" and "s3:GetObject" in statement["Action"] and all(folders):
-                found[name.removeprefix(_TEAM)] = folders
+            begins = [place.removeprefix(arn).removesuffix("*") for place in statement.get("Resource", [])]
+            if statement["Effect"] == "Allow" and "s3:GetObject" in statement["Action"]:
+                # What does not end in a slash is no folder: all of the bucket, or the default workspace's numbers.
+                found.setdefault(name.removeprefix(_TEAM), []).extend(it for it in begins if it.endswith("/"))
     return found
 
 

@@ -13,7 +13,7 @@ import psycopg
 import requests
 from docker.models.containers import Container
 from mlflow_platform.server.__main__ import arguments
-from mlflow_platform.server.settings import Level, Settings, Team
+from mlflow_platform.server.settings import DEFAULT_WORKSPACE, Level, Settings, Team
 
 from components.images import BASE, PINS
 from side_by_side import realm
@@ -194,12 +194,12 @@ class Servers:
         artifacts = [f"--artifacts-destination=s3://{BUCKET}", "--default-artifact-root=mlflow-artifacts:/"]
         return self._start("artifact proxy", self.image, env, {}, options=[*artifacts, "--serve-artifacts"])
 
-    def platform(self, name: str = "platform", public: str | None = None) -> Server:
+    def platform(self, name: str = "platform", public: str | None = None, workspaces: tuple[str, ...] = ()) -> Server:
         """As the platform runs it, by its own entry point; `public` is the host that it is asked as, if another."""
         host = self._host()
         secrets = {
-            "MLFLOW_BACKEND_STORE_URI": self._database("mlflow_platform"),
-            "MLFLOW_PLATFORM_AUTH_DATABASE_URI": self._database("auth_platform"),
+            "MLFLOW_BACKEND_STORE_URI": self._database(f"mlflow_{name}"),
+            "MLFLOW_PLATFORM_AUTH_DATABASE_URI": self._database(f"auth_{name}"),
             "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": SECRET,
             "MLFLOW_PLATFORM_SESSION_KEY": SECRET,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": SECRET,
@@ -207,7 +207,7 @@ class Servers:
             "AWS_SECRET_ACCESS_KEY": SECRET,
         }
         files = {
-            "/etc/mlflow-platform/server.json": self._settings(public or host).model_dump_json(),
+            "/etc/mlflow-platform/server.json": self._settings(public or host, workspaces).model_dump_json(),
             "/run/secrets/mlflow.env": "".join(f"{name}={value}\n" for name, value in secrets.items()),
         }
         env = {
@@ -217,7 +217,7 @@ class Servers:
         number = int(host.partition(":")[0].rpartition(".")[2])
         container = self._stage.start(name, number, self.image, [], env=env, files=files)
         headers = {**self._bearer(), **({"Host": public} if public else {})}
-        return Server("this plugin, bearer", host, container, headers)
+        return Server(f"this plugin, {'in a workspace' if workspaces else 'bearer'}", host, container, headers)
 
     def in_browser(self, platform: Server) -> Server:
         """The same server, asked by a browser that logged in."""
@@ -274,7 +274,7 @@ class Servers:
     def _bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"}
 
-    def _settings(self, host: str) -> Settings:
+    def _settings(self, host: str, workspaces: tuple[str, ...] = ()) -> Settings:
         return Settings(
             public_url=f"http://{host}",
             issuer=self.issuer,
@@ -288,7 +288,8 @@ class Servers:
             s3_region="us-east-1",
             bucket=BUCKET,
             storage_credentials_seconds=3600,
-            teams={realm.TEAM: Team(level=Level.EDIT)},
+            workspaces=workspaces,
+            teams={realm.TEAM: Team(levels=dict.fromkeys(workspaces or [DEFAULT_WORKSPACE], Level.EDIT))},
             workers=WORKERS,
         )
 

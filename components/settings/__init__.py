@@ -8,12 +8,13 @@ from components.settings.providers import Provider
 from components.settings.reading import SettingsError, load, parse
 from components.settings.retention import Retention
 from components.settings.sites import Site, Sites
-from components.settings.teams import BucketAccess, CannedPolicy
+from components.settings.teams import DEFAULT_WORKSPACE, BucketAccess, CannedPolicy, Team
 from components.settings.tls import Acme, ByTheGateway, Files, Proxy, SelfSigned
 from components.settings.tree import SERVICE_ACCOUNT, LogLevel, Settings
 from components.settings.values import Prefix
 
 __all__ = [
+    "DEFAULT_WORKSPACE",
     "S3",
     "SERVICE_ACCOUNT",
     "Acme",
@@ -40,6 +41,7 @@ __all__ = [
     "Site",
     "Sites",
     "Smtp",
+    "Team",
     "load",
     "parse",
 ]

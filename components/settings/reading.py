@@ -80,6 +80,7 @@ def _problems(project: str, error: ValidationError, origins: Mapping[str, str]) 
         for problem in error.errors()
         # Of a mapping the other branch of its union complains; that it is no name either is no help.
         if not (_is_name_branch(problem["loc"]) and isinstance(problem["input"], dict))
+        and not (problem["type"] == "dict_type" and _is_level(problem["loc"]))
         # Of a list whose only item is refused, it is said that it has none, too.
         and not (problem["type"] == "too_short" and problem["input"])
     ]
@@ -89,9 +90,14 @@ def _is_name_branch(location: tuple[int | str, ...]) -> bool:
     return bool(location) and str(location[-1]).startswith("literal[")
 
 
+def _is_level(location: tuple[int | str, ...]) -> bool:
+    return location[:1] == ("teams",) and location[2:3] == ("mlflow",)
+
+
 def _place(project: str, location: tuple[int | str, ...], origins: Mapping[str, str]) -> str:
     # A union's branch names are pydantic's, not the user's.
-    parts = [str(part) for part in _without_branch(location) if not str(part).startswith(("literal[", "BucketAccess"))]
+    branches = ("literal[", "BucketAccess", "dict[", "[key]")
+    parts = [str(part) for part in _without_branch(location) if not str(part).startswith(branches)]
     path = ".".join(parts)
     origin = f" ({origins[path]})" if path in origins else ""
     return f"{project}:{path}{origin}" if parts else project

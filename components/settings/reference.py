@@ -109,6 +109,8 @@ def _allowed(value: dict[str, Any]) -> str:
             return f"{least} to {most}"
         case {"items": item}:
             return f"list of: {_allowed(item)}"
+        case {"patternProperties": of} if all("enum" in value for value in of.values()):
+            return f"a mapping of names to {', '.join(map(_allowed, of.values()))}"
         case {"patternProperties": _}:
             return "mapping of names, see below"
         case {"format": format}:

@@ -12,9 +12,20 @@ from components.settings.ports import BY_SITE, SHARED, Ports
 from components.settings.providers import Provider
 from components.settings.retention import Retention
 from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_address, is_loopback, is_private
-from components.settings.teams import ServiceClient, Team
+from components.settings.teams import DEFAULT_WORKSPACE, ServiceClient, Team
 from components.settings.tls import Acme, NoTls, Proxy, Tls
-from components.settings.values import Address, Bucket, ClientName, DomainName, File, HostName, Slug, Strict, Username
+from components.settings.values import (
+    Address,
+    Bucket,
+    ClientName,
+    DomainName,
+    File,
+    HostName,
+    Slug,
+    Strict,
+    Username,
+    Workspace,
+)
 
 SERVICE_ACCOUNT = "service-account-"
 """What Keycloak puts before a client's name to name the client's own user."""
@@ -51,6 +62,9 @@ class Settings(Strict):
 
     teams: dict[Slug, Team] = Field(min_length=1)
     """Groups of Keycloak's, by name, and what being in one means."""
+    workspaces: tuple[Workspace, ...] = ()
+    """Rooms of MLflow's that do not see one another, beside `default`. Where somebody has several and says nothing, the
+    first that stands here is meant, and `default` last, unless it stands here, too."""
     dev_users: tuple[Username, ...] = ()
     """People who are made up, with generated passwords; for development only."""
     service_clients: dict[ClientName, ServiceClient] = {}
@@ -99,6 +113,15 @@ class Settings(Strict):
             if unknown := sorted(set(team.members) - set(self.dev_users)):
                 known = ", ".join(self.dev_users) or "empty"
                 raise ValueError(f"teams.{group}.members names {unknown[0]}, who is not in dev_users ({known})")
+        return self
+
+    @model_validator(mode="after")
+    def _teams_have_their_places(self) -> Self:
+        if twice := next((name for name in self.workspaces if self.workspaces.count(name) > 1), None):
+            raise ValueError(f"workspaces names {twice} twice")
+        for name, team in self.teams.items():
+            if fault := team.fault(self.workspaces and self.all_workspaces):
+                raise ValueError(f"teams.{name}.{fault}")
         return self
 
     @model_validator(mode="after")
@@ -179,6 +202,11 @@ class Settings(Strict):
                 "machine (kind folder, s3 or sftp), or none"
             )
         return self
+
+    @property
+    def all_workspaces(self) -> tuple[str, ...]:
+        """In the order in which one is taken where nobody says which."""
+        return self.workspaces if DEFAULT_WORKSPACE in self.workspaces else (*self.workspaces, DEFAULT_WORKSPACE)
 
     @property
     def with_domains(self) -> bool:

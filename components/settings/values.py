@@ -68,6 +68,12 @@ def _bucket(value: str) -> str:
     return value
 
 
+def _workspace(value: str) -> str:
+    if value in ("workspaces", "api", "ajax-api", "static-files"):
+        raise ValueError(f"needs another name than {value!r}, which is a part of MLflow's own addresses")
+    return value
+
+
 def _new_client(value: str) -> str:
     if value in _CLIENTS:
         raise ValueError(f"needs a name that the realm has no client of yet, but {value!r} is one of its own")
@@ -76,6 +82,7 @@ def _new_client(value: str) -> str:
 
 # Names end up in container names, group names and policy names.
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
+Workspace = Annotated[Slug, Field(min_length=2), AfterValidator(_workspace)]
 Username = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
 DomainName = Annotated[

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from mlflow_platform.client import discovery, sessions, storage
+from mlflow_platform.client import clock, discovery, sessions, storage
 from mlflow_platform.client.login import log_in
 from mlflow_platform.client.store import LoginFile
 
@@ -90,6 +90,7 @@ def _nobody_remembers() -> Iterator[None]:
         discovery.check_server,
     ):
         kept.cache_clear()
+    clock._ahead = 0.0
 
 
 @pytest.fixture(scope="session")

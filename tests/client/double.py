@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import requests
+
+from tests.client.object_store import ObjectStore
 from tests.client.tls import WebServer
 
 
@@ -35,9 +37,9 @@ class Double:
 
     user: str = "dev"
     session: str = "first"  # Keycloak's, that tokens belong to
+    ahead: float = 0.0  # seconds by which its clock is ahead of this machine's
     lifetime: float = 300
     session_life: int = 1800
-    storage_life: int = 3600
     down: bool = False  # everything answers 503
     refuses: str = ""  # an OAuth error for every grant
     reason: str = ""  # its description
@@ -50,18 +52,19 @@ class Double:
     redirect_to: str = ""  # where MLflow's API sends its callers
     moved_to: str = ""  # where everything sends its callers, for good
     accepts: Callable[[str], bool] = lambda authorization: True  # whom MLflow's API lets in
-    sts_error: str = ""
-    takes: Callable[[str], bool] = lambda path: True  # what S3 lets be written
     client_secret: str = "service-secret"
     tls: ssl.SSLContext | None = None  # without it there is no https; a new one is for new connections
+    mlflow: str = ""  # the address of a server that answers MLflow's API in its place
+    workspaces: list[str] = field(default_factory=list)  # of its user
     run: dict[str, Any] = field(default_factory=dict)  # what MLflow says of each run
     requests: list[Request] = field(default_factory=list)
     handed_out: set[str] = field(default_factory=set)  # everything secret
-    objects: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.store = ObjectStore(self.now, self._secret)
         self._codes: dict[str, dict[str, str]] = {}
         self._refresh_tokens: set[str] = set()
+        self._ends: dict[str, float] = {}
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self.port = 0
@@ -94,6 +97,9 @@ class Double:
                 self.end_headers()
                 self.wfile.write(b"" if self.command == "HEAD" else content)
 
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string(double.now())
+
             do_GET = do_POST = do_PUT = do_HEAD = _handle
 
             def log_message(self, format: str, *args: Any) -> None:
@@ -118,6 +124,10 @@ class Double:
     @property
     def issuer(self) -> str:
         return f"{self.url}/realms/test"
+
+    def now(self) -> float:
+        """Seconds since 1970 by its clock, which is that of all its parts."""
+        return time.time() + self.ahead
 
     def asked(self, grant: str) -> int:
         """How often this grant was asked for."""
@@ -145,13 +155,21 @@ class Double:
             return _json(200, self._platform())
         if url.path.startswith("/realms/test"):
             return self._keycloak(url.path.removeprefix("/realms/test"), url.query, form)
+        if url.path == "/oidc/session":
+            if self._is_over(headers.get("Authorization", "")):
+                return _json(401, {"error_code": "UNAUTHENTICATED", "message": "Not authenticated: it has expired."})
+            return _json(200, {"username": self.user, "workspaces": self.workspaces})
         if url.path.startswith(("/api/", "/v1/")):
             if not self.accepts(headers.get("Authorization", "")):
                 return _json(401, {"error_code": "UNAUTHENTICATED"})
+            if self._is_over(headers.get("Authorization", "")):
+                return _json(401, {"error_code": "UNAUTHENTICATED", "message": "Not authenticated: it has expired."})
             if self.redirect_to:
                 return 307, {"location": f"{self.redirect_to}{path}"}, b""
+            if self.mlflow:
+                return _forwarded(method, f"{self.mlflow}{path}", headers, body)
             return _json(200, {"run": {"info": self.run, "data": {}}, "metrics": []})
-        return self._sts(form) if "Action" in form else self._s3(method, url.path, headers, body)
+        return self.store.sts(form) if "Action" in form else self.store.s3(method, url.path, url.query, headers, body)
 
     def _platform(self) -> dict[str, Any]:
         document = {
@@ -222,11 +240,13 @@ class Double:
         return _json(200, self._tokens(self.user, asked.get("nonce", ""), True))
 
     def _tokens(self, user: str, nonce: str, refresh: bool) -> dict[str, Any]:
-        now = int(time.time())
+        now = int(self.now())
         about = {"iss": self.issuer, "sid": self.session, "preferred_username": user}
         claims = {**about, "iat": now, "exp": now + self.lifetime}
+        access_token = self._jwt({**claims, "jti": secrets.token_hex(8)})
+        self._ends[access_token] = claims["exp"]
         document = {
-            "access_token": self._jwt({**claims, "jti": secrets.token_hex(8)}),
+            "access_token": access_token,
             "token_type": "Bearer",
             "expires_in": self.lifetime,
             "id_token": self._jwt({**claims, "aud": "mlflow-client", "nonce": self.nonce or nonce}),
@@ -235,6 +255,10 @@ class Double:
             document |= {"refresh_token": self._secret("refresh"), "refresh_expires_in": self.session_life}
             self._refresh_tokens.add(document["refresh_token"])
         return {**document, **self.token_changes}
+
+    def _is_over(self, authorization: str) -> bool:
+        ends = self._ends.get(authorization.removeprefix("Bearer "))
+        return ends is not None and ends <= self.now()
 
     def _jwt(self, claims: dict[str, Any]) -> str:
         parts = [json.dumps(part).encode() for part in ({"alg": "RS256"}, claims)]
@@ -246,37 +270,6 @@ class Double:
         self.handed_out.add(secret)
         return secret
 
-    def _sts(self, form: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        space = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'
-        if self.sts_error:
-            told = f"<Code>{self.sts_error}</Code><Message>{form['WebIdentityToken']}</Message>"
-            return 400, {}, f"<ErrorResponse {space}><Error>{told}</Error></ErrorResponse>".encode()
-        life = float(form.get("DurationSeconds", self.storage_life))
-        given = {
-            "AccessKeyId": f"AK{secrets.token_hex(6)}",
-            "SecretAccessKey": self._secret("s3"),
-            "SessionToken": self._secret("s3session"),
-            "Expiration": (datetime.now(UTC) + timedelta(seconds=life)).isoformat(),
-        }
-        inner = "".join(f"<{name}>{value}</{name}>" for name, value in given.items())
-        action = "AssumeRoleWithWebIdentity"
-        result = f"<{action}Result><Credentials>{inner}</Credentials></{action}Result>"
-        return 200, {"content-type": "text/xml"}, f"<{action}Response {space}>{result}</{action}Response>".encode()
-
-    def _s3(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-        if "Authorization" not in headers:
-            return 403, {}, b""
-        if method == "PUT":
-            if not self.takes(path):
-                return 403, {}, b""
-            self.objects[path] = body
-            return 200, {"etag": '"1"'}, b""
-        if path == "/mlflow":
-            return 200, {"content-type": "text/xml"}, b"<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>"
-        if path not in self.objects:
-            return 404, {}, b""
-        return 200, {"etag": '"1"'}, self.objects[path]
-
 
 def _chunks(stream: io.BufferedIOBase) -> bytes:
     """The content of chunks, up to the empty one and what follows it as headers."""
@@ -287,6 +280,12 @@ def _chunks(stream: io.BufferedIOBase) -> bytes:
     while stream.readline().strip():
         pass
     return content
+
+
+def _forwarded(method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    kind = {"Content-Type": headers.get("Content-Type", "application/json")}
+    answer = requests.request(method, url, data=body, headers=kind, timeout=60, allow_redirects=False)
+    return answer.status_code, {"content-type": answer.headers.get("content-type", "")}, answer.content
 
 
 def _json(status: int, document: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:

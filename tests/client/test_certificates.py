@@ -56,7 +56,7 @@ def test_a_training_needs_nothing_but_the_tracking_uri(secure: Double, securely:
     command = [sys.executable, "-c", TRAINING]
     done = subprocess.run(command, cwd=home / "work", capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, "a model\n"), done.stderr
-    assert secure.objects["/mlflow/1/r/artifacts/model.txt"]
+    assert secure.store.objects["/mlflow/1/r/artifacts/model.txt"]
     assert all(request.headers["Authorization"].startswith("Bearer ") for request in secure.to("/api/"))
 
 
@@ -90,7 +90,7 @@ def test_a_shell_and_its_tools_trust_it_by_what_env_prints(secure: Double, secur
     done = subprocess.run(["sh", "-eu", "-c", script], env={**own, **keys}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 50  # everybody's authorities too
-    assert secure.objects["/mlflow/a"]
+    assert secure.store.objects["/mlflow/a"]
 
 
 def test_the_shells_variables_are_quoted(
@@ -120,7 +120,7 @@ def test_boto3_trusts_it_by_the_profile_alone(
     assert cli.main(["login", "--device", "--ca-file", ca_file, "--aws-profile", "mlflow"]) == 0
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     boto3.Session(profile_name="mlflow").client("s3").put_object(Bucket="mlflow", Key="a", Body=b"a")
-    assert secure.objects["/mlflow/a"]
+    assert secure.store.objects["/mlflow/a"]
 
 
 def test_it_is_kept_for_its_owner_alone_and_without_a_key(
@@ -243,6 +243,7 @@ def test_with_http_an_authority_has_no_use(platform: Double, ca_file: str, capsy
     assert platform.requests == []
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("spoil", [lambda path: path.chmod(0o644), lambda path: path.parent.chmod(0o755)])
 def test_what_others_could_have_written_is_not_trusted(secure: Double, securely: LoginFile, spoil):
     ssl.create_default_context(cafile=certificates.kept(secure.url))

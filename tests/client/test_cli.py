@@ -75,7 +75,7 @@ def test_status_says_who_until_when_and_what_of_the_storage(platform: Double, lo
     assert lines["user"] == "dev"
     assert lines["until"].startswith("20")
     assert lines["storage"] == f"s3://mlflow at {platform.url}: credentials are given"
-    platform.sts_error = "AccessDenied"
+    platform.store.error = "AccessDenied"
     assert "no credentials" in run("status").stdout
     assert not [secret for secret in platform.handed_out if secret in shown.stdout]
 
@@ -123,7 +123,7 @@ def test_boto3_works_by_the_profile(
     s3 = session.client("s3")
     s3.put_object(Bucket="mlflow", Key="a", Body=b"a")
     assert (s3.meta.endpoint_url, session.region_name) == (platform.url, "us-east-1")
-    assert platform.objects["/mlflow/a"]
+    assert platform.store.objects["/mlflow/a"]
     link = s3.generate_presigned_url("get_object", Params={"Bucket": "mlflow", "Key": "a"})
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
@@ -211,7 +211,7 @@ def test_no_secret_is_on_a_command_line_or_in_a_traceback(
 ):
     """Even of an error that nobody thought of."""
     program = f"import mlflow_platform.client.cli as cli; cli.ClientError = KeyError; {PROGRAM}"
-    platform.sts_error = "AccessDenied"
+    platform.store.error = "AccessDenied"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "credentials"], cwd="plugin", stderr=subprocess.PIPE, text=True
     )

@@ -1,5 +1,6 @@
 """What servers say about themselves is checked before anything is sent where they say."""
 
+import base64
 import contextlib
 from typing import Any
 
@@ -131,14 +132,25 @@ def test_any_openid_document_is_used_or_refused(changes: dict[str, Any]):
     )
 )
 def test_any_token_answer_is_used_or_refused(changes: dict[str, Any]):
-    good = {"access_token": "e30.eyJwcmVmZXJyZWRfdXNlcm5hbWUiOiJkZXYifQ.x", "token_type": "Bearer", "expires_in": 300}
+    good = {
+        "access_token": "e30.eyJwcmVmZXJyZWRfdXNlcm5hbWUiOiJkZXYiLCJleHAiOjE5MDAwMDAwMDB9.x",
+        "token_type": "Bearer",
+        "expires_in": 300,
+    }
     try:
-        found = tokens.parse({**good, **changes}, 0)
+        found = tokens.parse({**good, **changes})
     except ClientError as error:
         assert good["access_token"] not in str(error)
         return
     assert found.username == "dev"
-    assert found.expires_at > 0
+    assert found.expires_at == 1900000000
+
+
+@pytest.mark.parametrize("end", ["null", "0", "-1", "true", "NaN", "1e300", '"2030"'])
+def test_a_token_without_an_end_is_refused(end: str):
+    payload = base64.urlsafe_b64encode(f'{{"preferred_username": "dev", "exp": {end}}}'.encode()).decode()
+    with pytest.raises(ClientError, match="no usable exp"):
+        tokens.parse({"access_token": f"e30.{payload}.x", "token_type": "Bearer", "expires_in": 300})
 
 
 @given(st.text() | st.text(alphabet="abc.=_-ey"))

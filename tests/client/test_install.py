@@ -49,6 +49,7 @@ def test_mlflow_and_opentelemetry_would_find_their_entry_points(installed: Path)
         ("console_scripts", "mlflow-platform"),
         ("mlflow.app", "keycloak"),
         ("mlflow.artifact_repository", "s3"),
+        ("mlflow.default_experiment_provider", "mlflow-platform"),
         ("mlflow.request_auth_provider", "mlflow-platform"),
         ("mlflow.request_header_provider", "mlflow-platform"),
         ("mlflow.run_context_provider", "mlflow-platform"),

@@ -30,7 +30,7 @@ PLATFORM = Platform(
 class Bearer(ServiceSession):
     """Somebody who has a token."""
 
-    def access_token(self, *, fresh: bool = False) -> str:
+    def access_token(self, *, fresh: bool = False, over: str | None = None) -> str:
         return "an-access-token"
 
 

@@ -40,7 +40,7 @@ def folder(home: Path, files: int = 5) -> Path:
 
 def test_a_folder_goes_up_and_comes_down_with_one_call_to_sts(platform: Double, logged_in: LoginFile, home: Path):
     repository(platform).log_artifacts(str(folder(home)), "data")
-    assert len(platform.objects) == 5
+    assert len(platform.store.objects) == 5
     assert platform.sts_calls() == 1
     (down := home / "down").mkdir()
     repository(platform)._download_file("data/3.txt", str(down / "3.txt"))
@@ -57,26 +57,26 @@ def test_a_folder_goes_where_mlflow_puts_it(
         (home / "data" / name).write_text(name)
     monkeypatch.chdir(home)
     repository(platform).log_artifacts("data", below)
-    ours = dict(platform.objects)
-    platform.objects.clear()
+    ours = dict(platform.store.objects)
+    platform.store.objects.clear()
     S3ArtifactRepository.log_artifacts(repository(platform), "data", below)
-    assert (len(ours), ours) == (4, platform.objects)
+    assert (len(ours), ours) == (4, platform.store.objects)
 
 
 def test_a_folders_files_go_up_at_once(
     platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch
 ):
     both_are_there = threading.Barrier(2, timeout=30)
-    monkeypatch.setattr(platform, "takes", lambda path: both_are_there.wait() >= 0)
+    monkeypatch.setattr(platform.store, "takes", lambda path: both_are_there.wait() >= 0)
     repository(platform).log_artifacts(str(folder(home, files=2)))
-    assert len(platform.objects) == 2
+    assert len(platform.store.objects) == 2
 
 
 def test_the_first_file_that_is_refused_ends_an_upload(
     platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch
 ):
     tried: list[str] = []
-    monkeypatch.setattr(platform, "takes", lambda path: tried.append(path))
+    monkeypatch.setattr(platform.store, "takes", lambda path: tried.append(path))
     found = repository(platform)
     with pytest.raises(S3UploadFailedError, match="403"):
         found.log_artifacts(str(folder(home, files=200)))
@@ -105,7 +105,7 @@ def test_short_credentials_are_renewed_ahead_of_their_end_and_not_at_every_reque
     platform: Double, logged_in: LoginFile
 ):
     platform.platform_changes = {"s3_credentials_seconds": None}
-    platform.storage_life = 20
+    platform.store.life = 20
     client = repository(platform)._get_s3_client()
     first = key_id(client)
     for _ in range(10):
@@ -146,7 +146,7 @@ def test_the_users_profile_and_configuration_stay_out_of_it(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     client = repository(platform)._get_s3_client()
     client.put_object(Bucket="mlflow", Key="a", Body=b"a")
-    assert platform.objects["/mlflow/a"]
+    assert platform.store.objects["/mlflow/a"]
 
 
 def test_whoever_logs_in_as_somebody_else_gets_other_credentials(platform: Double, logged_in: LoginFile):
@@ -176,12 +176,12 @@ def test_an_upload_waits_for_a_minio_that_restarts(platform: Double, logged_in: 
     back.start()
     client.put_object(Bucket="mlflow", Key="a", Body=b"a")
     back.join()
-    assert platform.objects["/mlflow/a"]
+    assert platform.store.objects["/mlflow/a"]
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "No, not you!", "x" * 500])
 def test_a_refusal_is_one_sentence_without_the_token(platform: Double, logged_in: LoginFile, code: str):
-    platform.sts_error = code
+    platform.store.error = code
     session = sessions.find(platform.url)
     assert session
     with pytest.raises(errors.ClientError, match="gives you no credentials") as refused:
@@ -196,7 +196,7 @@ def test_credentials_have_their_expiry_in_utc(platform: Double, logged_in: Login
     assert session
     given = storage.credentials(session, discovery.platform(platform.url))
     left = datetime.fromisoformat(given["expiry_time"]).timestamp() - time.time()
-    assert 3590 < left <= 3600
+    assert abs(left - 3600) < 10
 
 
 def test_the_first_artifact_waits_for_a_server_that_restarts(
@@ -217,6 +217,7 @@ def test_an_authority_of_ones_own_is_trusted_for_the_object_store_too(
     assert repository(platform)._get_s3_client()._endpoint.http_session._verify == str(bundle)
 
 
+@pytest.mark.posix
 def test_a_fork_does_not_wait_for_an_upload_that_its_parent_had_begun(home: Path):
     with storage._lock:
         child = os.fork()

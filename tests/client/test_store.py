@@ -22,6 +22,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.posix
 def test_only_the_owner_may_read_it(logged_in: LoginFile):
     os.umask(os.umask(0))
     assert mode(logged_in.path) == 0o600
@@ -52,13 +53,13 @@ def _rewrite(file: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda file: file.chmod(0o640), "open to others"),
-        (lambda file: file.parent.chmod(0o750), "open to others"),
+        pytest.param(lambda file: file.chmod(0o640), "open to others", marks=pytest.mark.posix),
+        pytest.param(lambda file: file.parent.chmod(0o750), "open to others", marks=pytest.mark.posix),
         (_link, "symbolic links|link"),
         (_link_folder, "link"),
-        (lambda file: os.chown(file, 12345, -1), "another user"),
-        (lambda file: os.chown(file.parent, 12345, -1), "another user"),
-        (lambda file: (file.unlink(), os.mkfifo(file, 0o600)), "no regular file"),
+        pytest.param(lambda file: os.chown(file, 12345, -1), "another user", marks=pytest.mark.posix),
+        pytest.param(lambda file: os.chown(file.parent, 12345, -1), "another user", marks=pytest.mark.posix),
+        pytest.param(lambda file: (file.unlink(), os.mkfifo(file, 0o600)), "no regular file", marks=pytest.mark.posix),
         (lambda file: (file.unlink(), file.mkdir(0o700)), "no regular file"),
         (lambda file: file.write_text(file.read_text()[:-20]), "damaged"),
         (lambda file: file.write_text("[]"), "damaged"),
@@ -73,7 +74,7 @@ def _rewrite(file: Path, **changes: object) -> None:
 def test_a_file_that_cannot_be_trusted_is_a_clear_error(
     logged_in: LoginFile, spoil: Callable[[Path], object], reason: str
 ):
-    if os.geteuid() != 0 and reason == "another user":
+    if reason == "another user" and os.geteuid() != 0:
         pytest.skip("only root can give a file away")
     login = logged_in.load()
     assert login
@@ -84,6 +85,7 @@ def test_a_file_that_cannot_be_trusted_is_a_clear_error(
     assert login.tokens.access_token not in str(refused.value)
 
 
+@pytest.mark.posix
 def test_writing_into_a_folder_that_others_may_read_is_refused(logged_in: LoginFile):
     login = logged_in.load()
     assert login

@@ -193,7 +193,7 @@ def test_a_team_does_not_read_the_versions_that_are_kept_of_another(platform: Pl
     keys = platform.outputs["minio_root"]
     endpoint = f"127.0.0.1:{platform.stack.ports['admin_minio']}"
     admin = MinioAdmin(endpoint=endpoint, credentials=StaticProvider(keys["user"], keys["password"]), secure=False)
-    admin.policy_add("theirs", policy=json.loads(team_policy("mlflow", "write", ["theirs/"], 3600)))
+    admin.policy_add("theirs", policy=json.loads(team_policy("mlflow", [], ["theirs/"], 3600)))
     admin.user_add("of-theirs", "a-secret-of-theirs")
     admin.attach_policy(["theirs"], user="of-theirs")
     member = boto3.client(

@@ -22,7 +22,7 @@ def put(stage: Stage, key: str, content: bytes) -> None:
 @pytest.fixture(scope="module")
 def rounds(stage: Stage) -> Iterator[Service]:
     """A service of its own, which makes a round every few seconds."""
-    service = stage.service(artifacts_every=10)
+    service = stage.service(artifacts_every=1)
     until(lambda: service.status().get("last"), 180)
     yield service
     service.container.remove(force=True)

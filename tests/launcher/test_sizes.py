@@ -26,13 +26,13 @@ def managed(token: str, **inputs: Any) -> dict[str, Any]:
 
 def state(*prefixes: str) -> State:
     """With a team that is limited to these folders."""
-    policy = team_policy("mlflow", "write", prefixes, 3600)
+    policy = team_policy("mlflow", [], prefixes, 3600)
     return State(
         {
             "resources": [
                 container("minio-1"),
                 managed("minio:index/s3Bucket:S3Bucket", bucket="mlflow"),
-                managed(POLICY, name="team-all", policy=team_policy("mlflow", "read", [], 3600)),
+                managed(POLICY, name="team-all", policy=team_policy("mlflow", [""], [], 3600)),
                 managed(POLICY, name="mlflow-server", policy=policy),
                 managed(POLICY, name="team-vision", policy=policy),
             ]

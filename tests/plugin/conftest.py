@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
-from mlflow_platform.server.__main__ import auth_config, migrate
+from mlflow_platform.server.__main__ import auth_config, make_workspaces, migrate
+from mlflow_platform.server.settings import Settings
 from mlflow_platform.server.within.permission_cache import STAMP_VARIABLE, make_stamp
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -24,6 +26,7 @@ from tests.plugin.web_logins import Person
 
 ROOT = Path(__file__).parents[2]
 TEAMS = {"admins": "ADMIN", "managers": "MANAGE", "editors": "EDIT", "users": "USE", "viewers": "READ"}
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\{(\w+)(?::\w+)?\}")  # of a route, as Flask and FastAPI write it
 READS = {"vision": ["vision/"], "nothing": []}  # teams of editors; all others read all of the bucket
 
 
@@ -58,15 +61,17 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         "s3_region": "us-east-1",
         "bucket": "mlflow",
         "teams": {
-            **{team: {"level": level, "reads": [""]} for team, level in TEAMS.items()},
-            **{team: {"level": "EDIT", "reads": reads} for team, reads in READS.items()},
+            **{team: {"levels": {"default": level}, "reads": [""]} for team, level in TEAMS.items()},
+            **{team: {"levels": {"default": "EDIT"}, "reads": reads} for team, reads in READS.items()},
         },
         "log_level": "debug",
         **settings,
     }
     (home / "server.json").write_text(json.dumps(config))
     backend, auth = f"sqlite:///{home}/mlflow.db", f"sqlite:///{home}/auth.db"
+    known = Settings.model_validate(config)
     migrate(backend, auth)
+    make_workspaces(backend, known)
     return {
         **os.environ,
         "PYTHONPATH": f"{ROOT}/plugin",
@@ -81,6 +86,7 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         STAMP_VARIABLE: make_stamp(),
         "MLFLOW_LOGGING_LEVEL": "DEBUG",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        **known.environment,
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{port}",
         "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
         # What `mlflow server` hands to its workers.
@@ -193,6 +199,11 @@ def browser(server: Server, ada: Person) -> Browser:
 
 @pytest.fixture(scope="session")
 def routes(environment: dict[str, str]) -> list[tuple[str, str]]:
+    """Every method and path that the app has, with parameters filled in."""
+    return sorted({(method, PARAMETER.sub("1", path)) for method, path in listed_routes(environment)})
+
+
+def listed_routes(environment: dict[str, str]) -> list[tuple[str, str]]:
     """Every method and path that the app has, asked of the app itself."""
     script = Path(__file__).with_name("list_routes.py")
     done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True)

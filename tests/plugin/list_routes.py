@@ -1,7 +1,6 @@
-"""Prints every (method, path) of MLflow's app, Flask's rules and native routes alike, with parameters filled in."""
+"""Prints every (method, path) of MLflow's app, Flask's rules and native routes alike."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,10 +20,6 @@ def native(routes: Iterable[Any]) -> Iterator[tuple[set[str], str]]:
             yield set(route.methods), route.path
 
 
-def filled(routes: Iterable[tuple[set[str], str]]) -> list[tuple[str, str]]:
-    return sorted({(m, re.sub(r"<[^>]*>|\{[^}]*\}", "1", path)) for methods, path in routes for m in methods})
-
-
 def main() -> None:
     limited = create_app().mlflow
     assert isinstance(limited, Bodies)
@@ -33,7 +28,7 @@ def main() -> None:
     rules = [(rule.methods or set(), rule.rule) for rule in flask_app.url_map.iter_rules()]
     own = [({"POST"}, SESSION), ({"GET"}, DISCOVERY)]
     everything = [*rules, *native(mlflow.routes), *own]
-    print(json.dumps(filled(everything)))
+    print(json.dumps(sorted({(method, path) for methods, path in everything for method in methods})))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ SETTINGS = Settings.model_validate(
         "s3_endpoint": "http://s3.example",
         "s3_region": "us-east-1",
         "bucket": "mlflow",
-        "teams": {"editors": {"level": "EDIT"}},
+        "teams": {"editors": {"levels": {"default": "EDIT"}}},
     }
 )
 OFFLINE = Backstage()

@@ -25,7 +25,7 @@ CONFIG = {
     "s3_endpoint": "https://s3.example.com",
     "s3_region": "us-east-1",
     "bucket": "mlflow",
-    "teams": {"editors": {"level": "EDIT"}},
+    "teams": {"editors": {"levels": {"default": "EDIT"}}},
     "workers": 3,
     "forwarded_allow_ips": "10.0.0.0/8",
 }
@@ -45,7 +45,7 @@ def test_the_contracts_settings_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"teams": {"editors": {"level": "WRITE"}}}, "teams.editors.level"),
+        ({"teams": {"editors": {"levels": {"default": "WRITE"}}}}, "teams.editors.levels.default"),
         ({"worker": 2}, "worker"),
         ({"workers": 0}, "workers"),
         ({"issuer": "keycloak"}, "issuer"),

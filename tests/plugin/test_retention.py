@@ -25,6 +25,7 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.write_text("MLFLOW_BACKEND_STORE_URI={}\nMLFLOW_PLATFORM_AUTH_DATABASE_URI={}\n".format(*databases))
     for line in file.read_text().splitlines():  # a round puts them into its own process's environment
         monkeypatch.setenv(line.partition("=")[0], "")
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "false")
     monkeypatch.setattr("os.nice", lambda by: by)
     monkeypatch.setattr("logging.config.dictConfig", lambda config: None)
     return file
@@ -78,15 +79,15 @@ def test_a_round_that_fails_is_said_and_the_next_comes(
 def test_the_days_are_the_settings(secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = json.loads((tmp_path / "server.json").read_text())
     (tmp_path / "server.json").write_text(json.dumps({**said, "deleted_days": 7}))
-    asked: list[tuple[str, int]] = []
+    asked: list[tuple[str, int, tuple[str, ...]]] = []
 
     class Garbage:
-        def __init__(self, database: str, bucket: str, days: int):
-            asked.append((bucket, days))
+        def __init__(self, database: str, bucket: str, days: int, workspaces: tuple[str, ...]):
+            asked.append((bucket, days, workspaces))
 
         def collect(self) -> int:
             return 2
 
     monkeypatch.setattr("mlflow_platform.server.within.garbage.Garbage", Garbage)
     assert retention.main(secrets) == 1
-    assert asked == [("mlflow", 7)]
+    assert asked == [("mlflow", 7, ())]

@@ -52,6 +52,15 @@ PROGRAM_ALONE = {
     "smtp-in-the-clear-over-the-internet",
     "smtp-starttls-over-the-internet",
     "smtp-user-without-password",
+    "team-in-no-workspace",
+    "team-of-an-unknown-workspace",
+    "team-of-workspaces-without-workspaces",
+    "team-whose-prefix-is-a-workspace",
+    "team-whose-storage-reaches-all-workspaces",
+    "team-with-a-canned-policy-in-a-workspace",
+    "team-without-storage",
+    "workspace-is-a-part-of-addresses",
+    "workspaces-name-one-twice",
 }
 
 

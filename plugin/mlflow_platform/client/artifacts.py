@@ -4,6 +4,7 @@ import os
 import posixpath
 from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, wait
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from mlflow_platform.client.mlflow_session import find_session
 
 class PlatformS3ArtifactRepository(S3ArtifactRepository):
     """MLflow's own repository with another client, for uploads, downloads and signed links alike."""
+
+    def __init__(self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None):
+        given: dict[str, Any] = {"tracking_uri": tracking_uri, "registry_uri": registry_uri}
+        known = signature(S3ArtifactRepository.__init__).parameters  # MLflow 2 has neither, 3.1 the first alone
+        super().__init__(artifact_uri, **{name: uri for name, uri in given.items() if name in known})
+        self.tracking_uri = tracking_uri
 
     def _get_s3_client(self) -> Any:
         return self._platform_client() or super()._get_s3_client()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 from botocore.configloader import load_config, raw_config_parse
 from botocore.exceptions import ConfigNotFound, ConfigParseError
 
-from mlflow_platform.client import certificates
+from mlflow_platform.client import certificates, system
 from mlflow_platform.client.discovery import Platform
 from mlflow_platform.client.errors import ClientError
 
@@ -40,7 +39,7 @@ def check_name(name: str) -> None:
 def write(name: str, platform: Platform, program: str) -> Path:
     """Adds the profile, or replaces what was written of it before; the rest of the file stays as it is."""
     check_name(name)
-    command = shlex.join([program, "credentials", "--tracking-uri", platform.tracking_uri])
+    command = system.here.joined([program, "credentials", "--tracking-uri", platform.tracking_uri])
     profile: dict[str, Any] = {
         "credential_process": command,
         "endpoint_url": platform.s3_endpoint,
@@ -70,7 +69,7 @@ def _setting(key: str, value: str | dict[str, str]) -> list[str]:
 def find(tracking_uri: str) -> str | None:
     """The name of a profile that was written for this server."""
     for name, settings in _profiles(_file("AWS_CONFIG_FILE", "config")).items():
-        if _is_ours(settings) and shlex.split(settings["credential_process"])[-1] == tracking_uri:
+        if _is_ours(settings) and system.here.split(settings["credential_process"])[-1] == tracking_uri:
             return name
     return None
 
@@ -115,7 +114,7 @@ def _read(parse: Callable[[str], dict[str, Any]], path: Path) -> dict[str, Any]:
 
 def _is_ours(settings: Any) -> bool:
     try:
-        command = shlex.split(settings["credential_process"])
+        command = system.here.split(settings["credential_process"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return False
     return len(command) == 4 and command[1:3] == ["credentials", "--tracking-uri"]

@@ -7,7 +7,6 @@ import os
 import secrets
 import sys
 import threading
-import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -125,14 +124,13 @@ class Attempt:
             "redirect_uri": redirect_uri,
             "code_verifier": self.verifier,
         }
-        now = time.time()
         try:
             answer = tokens.ask(self.keycloak.token, form, self.keycloak.trust)
         except tokens.Refused as refused:
             raise NotLoggedIn(f"Keycloak does not accept this login ({refused.code}); log in again.") from None
         issuer = self.keycloak.issuer
         tokens.check_identity(answer.get("id_token"), issuer=issuer, client_id=self.client_id, nonce=self.nonce)
-        return tokens.parse(answer, now)
+        return tokens.parse(answer)
 
 
 def _parameters(query: str) -> dict[str, list[str]]:

@@ -35,12 +35,12 @@ class Trial:
 
     trust: Trust
     _new: Path | None = None
-    _kept: Path | None = None
+    _kept: PrivateFile | None = None
 
     def keep(self) -> None:
         if self._new and self._kept:
-            self._new.replace(self._kept)
-            self.trust = os.fspath(self._kept)
+            self._kept.put(self._new)
+            self.trust = os.fspath(self._kept.path)
 
 
 def trusted(server: str) -> Trust:
@@ -79,7 +79,7 @@ def trial(server: str, ca_file: str | None) -> Iterator[Trial]:
         return
     file = _file(server)
     with file.replacement(f"{given}{_USUAL}{_usual()}".encode()) as new:
-        yield Trial(os.fspath(new), new, file.path)
+        yield Trial(os.fspath(new), new, file)
 
 
 def authorities(ca_file: str) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlflow_platform.client import aws_profile, certificates, discovery, sessions
+from mlflow_platform.client import aws_profile, certificates, clock, discovery, sessions, workspaces
 from mlflow_platform.client.addresses import normalized, tracking_uri
 from mlflow_platform.client.errors import ClientError, NotLoggedIn
 from mlflow_platform.client.login import choose_way, log_in, log_out, when
@@ -52,6 +52,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("status", status, "show who is logged in, until when, and what of the storage can be reached")
     add("env", env, 'print exports for the shell: eval "$(mlflow-platform env)"; no secrets among them')
     add("token", token, "print an access token, for programs that know nothing of this one")
+    workspace_parser = add("workspace", workspace, "list your workspaces, or choose the one that is meant from now on")
+    choosing = workspace_parser.add_subparsers(metavar="use NAME")
+    choosing.add_parser("use", help="choose this one").add_argument("name", metavar="NAME")
+    workspace_parser.set_defaults(name=None)
     credentials_parser = add("credentials", credentials, "print S3 credentials as AWS's credential_process")
     credentials_parser.add_argument("--tracking-uri", metavar="URL", help="the platform (default: MLFLOW_TRACKING_URI)")
     return parser.parse_args(arguments)
@@ -92,6 +96,8 @@ def status(options: argparse.Namespace) -> int:
         print(f"by       {sessions.CLIENT_ID}, without a login")
     if authority := certificates.kept(server):
         print(f"trusts   {authority}")
+    if theirs := workspaces.listed(session):
+        print(f"works in {workspaces.used(server, theirs)} (of {', '.join(theirs)})")
     print(f"storage  {_storage(session)}")
     return 0
 
@@ -113,7 +119,20 @@ def env(options: argparse.Namespace) -> int:
 
 
 def token(options: argparse.Namespace) -> int:
-    print(_session(tracking_uri()).access_token(fresh=True))
+    server = tracking_uri()
+    session = _session(server)
+    discovery.check_server(server)  # it tells the time: who takes this token cannot renew it
+    print(session.access_token(fresh=True))
+    return 0
+
+
+def workspace(options: argparse.Namespace) -> int:
+    session = _session(tracking_uri())
+    if options.name:
+        workspaces.choose(session, options.name)
+    theirs = workspaces.listed(session)
+    used = workspaces.used(session.tracking_uri, theirs)
+    print("\n".join(f"{'*' if name == used else ' '} {name}" for name in theirs) or "This platform has no workspaces.")
     return 0
 
 
@@ -141,7 +160,7 @@ def _session(server: str) -> sessions.Session:
 
 
 def _storage(session: sessions.Session) -> str:
-    from mlflow_platform.client import storage
+    from mlflow_platform.client import refusals, storage
 
     platform = discovery.platform(session.tracking_uri)
     place = f"s3://{platform.bucket} at {platform.s3_endpoint}"
@@ -149,6 +168,8 @@ def _storage(session: sessions.Session) -> str:
         storage.credentials(session, platform, attempts=1)
     except ClientError as error:
         return f"{place}: no credentials. {error}"
+    if abs(clock.ahead()) > refusals.MOST_SKEW:
+        return f"{place}: credentials are given, and not taken. {refusals.skewed(platform.s3_endpoint, clock.ahead())}"
     return f"{place}: credentials are given"
 
 

@@ -51,9 +51,8 @@ def _poll(keycloak: Keycloak, grant: dict[str, str], interval: float, life: floa
     give_up = time.monotonic() + min(life, _LONGEST_WAIT)
     while time.monotonic() + interval < give_up:
         time.sleep(interval)
-        now = time.time()
         try:
-            return tokens.parse(tokens.ask(keycloak.token, grant, keycloak.trust), now)
+            return tokens.parse(tokens.ask(keycloak.token, grant, keycloak.trust))
         except Unavailable:
             interval = max(interval, min(2 * interval, 30))
         except tokens.Refused as refused:

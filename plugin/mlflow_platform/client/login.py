@@ -1,12 +1,11 @@
 """Logging in and out."""
 
-import os
 import sys
 import time
 from contextlib import suppress
 from typing import Literal
 
-from mlflow_platform.client import browser, certificates, device, discovery, sessions, tokens, web
+from mlflow_platform.client import browser, certificates, device, discovery, sessions, tokens, versions, web
 from mlflow_platform.client.addresses import tracking_uri
 from mlflow_platform.client.errors import ClientError, NotLoggedIn
 from mlflow_platform.client.store import Login, LoginFile
@@ -33,8 +32,6 @@ def log_in(server: str, way: Way, *, offline: bool, ca_file: str | None = None) 
 
     `ca_file` is the PEM file of the platform's own authority, which is kept with the login.
     """
-    if os.name != "posix":
-        raise ClientError("Logins are kept on Linux and macOS only, where the file is safe; on Windows use WSL.")
     with certificates.trial(server, ca_file) as trial:
         return _log_in(server, way, offline, trial)
 
@@ -55,6 +52,8 @@ def _log_in(server: str, way: Way, offline: bool, trial: certificates.Trial) -> 
             _end(replaced, trial.trust)
     until = f" until {when(got.session_ends_at)}" if got.session_ends_at else ""
     _say(f"Logged in to {server} as {got.username}{until}.")
+    if told := versions.unsuited():  # and no error, for the login is of use to S3 tools and other environments
+        _say(told)
     return login
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
 
+from mlflow_platform.client import system
 from mlflow_platform.client.errors import ClientError
 
 
@@ -30,7 +31,7 @@ class PrivateFile:
         if not self.exists():
             return None
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = system.here.opened(self.path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -52,7 +53,7 @@ class PrivateFile:
 
     @contextmanager
     def replacement(self, content: bytes) -> Iterator[Path]:
-        """A new file beside it, which whoever likes it moves here by `replace`: a reader sees one or the other."""
+        """A new file beside it, for whoever likes it to `put` it here: a reader sees one or the other."""
         descriptor, name = tempfile.mkstemp(prefix=".", suffix=".new", dir=self.made_folder())  # 0600 from the start
         unfinished = Path(name)
         try:
@@ -63,6 +64,10 @@ class PrivateFile:
             yield unfinished
         finally:
             unfinished.unlink(missing_ok=True)
+
+    def put(self, new: Path) -> None:
+        """Makes a replacement the file."""
+        system.here.replace(new, self.path)
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -80,10 +85,8 @@ class PrivateFile:
     def _check(self, found: os.stat_result, path: Path, kind: Callable[[int], bool]) -> None:
         if not kind(found.st_mode):
             raise self.unusable(f"{path} is a link, or no regular file or directory")
-        if found.st_uid != os.geteuid():
-            raise self.unusable(f"{path} belongs to another user")
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            raise self.unusable(f"{path} is open to others (chmod go= {path})")
+        if told := system.here.openness(path, found):
+            raise self.unusable(f"{path} {told}")
 
 
 def folder() -> Path:

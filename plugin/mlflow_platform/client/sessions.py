@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import lru_cache
 
-from mlflow_platform.client import discovery, tokens, web
+from mlflow_platform.client import discovery, system, tokens, web
 from mlflow_platform.client.addresses import InvalidUrl, normalized, server_of
 from mlflow_platform.client.certificates import trusted
 from mlflow_platform.client.errors import ClientError, NotLoggedIn, Redirected, Unavailable
@@ -37,22 +37,26 @@ class Session(ABC):
         """What there is; None where the first token is still to be got."""
 
     @abstractmethod
-    def _renew(self, fresh: bool) -> Tokens:
+    def _renew(self, fresh: bool, over: str | None) -> Tokens:
         """New tokens, kept for the next call, unless another thread or process was faster."""
 
-    def access_token(self, *, fresh: bool = False) -> str:
-        """A token that is good now; a fresh one has at least three quarters of its life before it."""
-        return web.patiently(lambda: self._good_token(fresh))
+    def access_token(self, *, fresh: bool = False, over: str | None = None) -> str:
+        """A token that is good now; a fresh one has at least three quarters of its life before it.
 
-    def _good_token(self, fresh: bool) -> str:
+        It is another than the one that a server has just called `over`, whatever the times say: the file may be of a
+        version that kept them by a wrong clock, and this process may not have heard the time yet.
+        """
+        return web.patiently(lambda: self._good_token(fresh, over))
+
+    def _good_token(self, fresh: bool, over: str | None) -> str:
         current = self._current()
-        if current and not is_due(current, fresh):
+        if current and not is_due(current, fresh, over):
             return current.access_token
-        usable = current is not None and current.remaining() > _USABLE
+        usable = current is not None and current.access_token != over and current.remaining() > _USABLE
         if current and usable and time.monotonic() < self._next_try:
             return current.access_token
         try:
-            return self._renew(fresh).access_token
+            return self._renew(fresh, over).access_token
         except Unavailable:
             self._next_try = time.monotonic() + web.LONGEST_PAUSE
             if current and usable:
@@ -83,10 +87,10 @@ class LoginSession(Session):
     def _current(self) -> Tokens:
         return self.login().tokens
 
-    def _renew(self, fresh: bool) -> Tokens:
+    def _renew(self, fresh: bool, over: str | None) -> Tokens:
         with self._file.locked():
             login = self.login()
-            if not is_due(login.tokens, fresh):
+            if not is_due(login.tokens, fresh, over):
                 return login.tokens
             renewed = self._refreshed(login)
             self._file.save(replace(login, tokens=renewed))
@@ -101,9 +105,8 @@ class LoginSession(Session):
             "client_id": login.client_id,
             "refresh_token": login.tokens.refresh_token,
         }
-        now = time.time()
         try:
-            renewed = tokens.parse(tokens.ask(login.token_endpoint, form, trusted(self.tracking_uri)), now)
+            renewed = tokens.parse(tokens.ask(login.token_endpoint, form, trusted(self.tracking_uri)))
         except tokens.Refused as refused:
             if refused.code == "invalid_grant":
                 raise NotLoggedIn(ended) from None
@@ -136,26 +139,25 @@ class ServiceSession(Session):
     def _current(self) -> Tokens | None:
         return self._tokens
 
-    def _renew(self, fresh: bool) -> Tokens:
+    def _renew(self, fresh: bool, over: str | None) -> Tokens:
         with self._lock:
-            if self._tokens and not is_due(self._tokens, fresh):
+            if self._tokens and not is_due(self._tokens, fresh, over):
                 return self._tokens
             keycloak = self._keycloak = self._keycloak or discovery.keycloak(discovery.platform(self.tracking_uri))
             credentials = {"client_id": self._client_id, "client_secret": self._secret}
-            now = time.time()
             try:
                 form = {"grant_type": "client_credentials", "scope": "openid", **credentials}
                 answer = tokens.ask(keycloak.token, form, keycloak.trust)
             except tokens.Refused as refused:
                 raise ClientError(f"Keycloak does not take {CLIENT_ID} and {CLIENT_SECRET} ({refused.code}).") from None
-            self._tokens = tokens.parse(answer, now)
+            self._tokens = tokens.parse(answer)
             return self._tokens
 
 
-def is_due(current: Tokens, fresh: bool = False) -> bool:
+def is_due(current: Tokens, fresh: bool = False, over: str | None = None) -> bool:
     """Whether it is time to renew."""
     left = 0.75 * current.lifetime if fresh else min(_AHEAD, current.lifetime / 4)
-    return current.remaining() <= left
+    return current.access_token == over or current.remaining() <= left
 
 
 def find(url: str) -> Session | None:
@@ -188,5 +190,4 @@ def _service_session(server: str, client_id: str, secret: str) -> ServiceSession
     return ServiceSession(server, client_id, secret)
 
 
-if hasattr(os, "register_at_fork"):  # a fork must not wait for a lock that a thread of its parent held
-    os.register_at_fork(after_in_child=_service_session.cache_clear)
+system.here.after_fork(_service_session.cache_clear)

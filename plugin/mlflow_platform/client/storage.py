@@ -1,26 +1,25 @@
 """The object store: credentials by the user's own token from MinIO's STS, and clients that renew them by themselves."""
 
 import os
-import re
 import threading
-from datetime import UTC, datetime
-from functools import lru_cache, partial
+from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 import boto3
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
-from mlflow_platform.client import errors, handshake, web
+from mlflow_platform.client import clock, errors, handshake, refusals, system, web
 from mlflow_platform.client.addresses import normalized, origin
 from mlflow_platform.client.certificates import for_storage
 from mlflow_platform.client.discovery import Platform
 from mlflow_platform.client.discovery import platform as discover
+from mlflow_platform.client.refusals import Renewed
 from mlflow_platform.client.sessions import Session
 
 _PATIENT = 10  # attempts, about a minute in all: MinIO may restart in mid-upload
@@ -37,7 +36,6 @@ _NO_ANSWER = (
     TypeError,
     ValueError,
 )
-_ERROR_CODE = re.compile(r"\w{1,64}", re.ASCII)
 
 
 def credentials(session: Session, platform: Platform, attempts: int = _PATIENT) -> dict[str, str]:
@@ -45,12 +43,19 @@ def credentials(session: Session, platform: Platform, attempts: int = _PATIENT) 
     lasting = platform.s3_credentials_seconds
     request: dict[str, Any] = {"DurationSeconds": lasting} if lasting else {}
     # Credentials that end with the token are asked with a fresh one, or they would be due at once.
-    request["WebIdentityToken"] = session.access_token(fresh=not lasting)
+    token = session.access_token(fresh=not lasting)
     sts = _client("sts", platform, attempts, signature_version=UNSIGNED)
     try:
-        return _given(sts.assume_role_with_web_identity(**request)["Credentials"])
+        try:
+            answer = sts.assume_role_with_web_identity(**request, WebIdentityToken=token)
+        except ClientError as error:
+            if not refusals.says_expired(error):
+                raise
+            token = session.access_token(fresh=not lasting, over=token)
+            answer = sts.assume_role_with_web_identity(**request, WebIdentityToken=token)
+        return _given(answer["Credentials"])
     except ClientError as error:
-        raise _refusal(platform, error) from None
+        raise refusals.of_sts(platform, error) from None
     except _NO_ANSWER as error:
         unanswered = errors.Unavailable(f"{platform.s3_endpoint} does not answer ({type(error).__name__}).")
         raise handshake.explained(error, origin(normalized(platform.s3_endpoint))) or unanswered from None
@@ -60,17 +65,18 @@ def _given(answer: dict[str, Any]) -> dict[str, str]:
     found = {name: answer[key] for name, key in _FIELDS.items()}
     if not all(isinstance(text, str) and text for text in found.values()):
         raise ValueError
-    return {**found, "expiry_time": answer["Expiration"].astimezone(UTC).isoformat()}
+    # By this machine's clock, as botocore and whatever reads `mlflow-platform credentials` have no other.
+    return {**found, "expiry_time": clock.here(answer["Expiration"].astimezone(timezone.utc)).isoformat()}
 
 
-def renewing(session: Session, platform: Platform) -> RefreshableCredentials:
+def renewing(session: Session, platform: Platform) -> Renewed:
     """Credentials that are renewed ahead of their end: by one thread in the last quarter, by all in the last eighth.
 
     In proportion, because botocore's own 15 minutes would mean an STS call per request where a life is shorter.
     """
     first = credentials(session, platform)
-    life = (datetime.fromisoformat(first["expiry_time"]) - datetime.now(UTC)).total_seconds()
-    return RefreshableCredentials.create_from_metadata(
+    life = (datetime.fromisoformat(first["expiry_time"]) - datetime.now(timezone.utc)).total_seconds()
+    return Renewed.create_from_metadata(
         first,
         refresh_using=lambda: credentials(session, platform),
         method="mlflow-platform",
@@ -111,13 +117,10 @@ def _new_lock() -> None:
     _lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):  # a fork must not wait for a lock that a thread of its parent held
-    os.register_at_fork(after_in_child=_new_lock)
+system.here.after_fork(_new_lock)
 
 
-def _client(
-    service: str, platform: Platform, attempts: int, given: RefreshableCredentials | None = None, **options: Any
-) -> Any:
+def _client(service: str, platform: Platform, attempts: int, given: Renewed | None = None, **options: Any) -> Any:
     """A client of its own session: the user's AWS_* variables, profile and configuration stay out of it."""
     nothing = (None, None, None, None)
     session = botocore.session.Session(
@@ -140,24 +143,5 @@ def _client(
             **options,
         ),
     )
-    server = origin(normalized(platform.s3_endpoint))
-    client.meta.events.register_first("needs-retry", partial(_end_at_an_untrusted, server))
+    refusals.watch(client, platform, given)
     return client
-
-
-def _end_at_an_untrusted(server: str, caught_exception: Exception | None = None, **_: Any) -> None:
-    """Raises our sentence at once, where botocore would try for a minute to reach a server that it does not trust."""
-    told = handshake.explained(caught_exception, server) if caught_exception else None
-    if isinstance(told, errors.Untrusted):
-        raise told from None
-
-
-def _refusal(platform: Platform, error: ClientError) -> errors.ClientError:
-    answer = error.response
-    if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-        return errors.Unavailable(f"{platform.s3_endpoint} is not ready.")
-    code = str(answer.get("Error", {}).get("Code"))
-    shown = code if _ERROR_CODE.fullmatch(code) else "no code"  # its message may repeat what it was sent
-    return errors.ClientError(
-        f"{platform.s3_endpoint} gives you no credentials ({shown}); is a team of yours allowed in?"
-    )

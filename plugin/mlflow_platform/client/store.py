@@ -54,7 +54,7 @@ class LoginFile:
     def save(self, login: Login) -> None:
         """Replaces the file as a whole: a reader sees the old one or the new one."""
         with self._file.replacement(json.dumps({"version": 1, **asdict(login)}).encode()) as new:
-            new.replace(self.path)
+            self._file.put(new)
 
     def remove(self) -> None:
         self._file.remove()

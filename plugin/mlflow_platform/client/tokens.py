@@ -3,12 +3,11 @@
 import base64
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_platform.client import web
+from mlflow_platform.client import clock, web
 from mlflow_platform.client.certificates import Trust
 from mlflow_platform.client.errors import ClientError, Unavailable
 
@@ -28,7 +27,7 @@ class Refused(ClientError):
 
 @dataclass(frozen=True, repr=False)
 class Tokens:
-    """An access token and what renews it; times are this machine's. Not to be logged."""
+    """An access token and what renews it; times are seconds since 1970 by Keycloak's clock. Not to be logged."""
 
     access_token: str
     refresh_token: str | None
@@ -38,7 +37,8 @@ class Tokens:
     session_ends_at: float | None  # None where nobody can tell, as for an offline login
 
     def remaining(self) -> float:
-        return self.expires_at - time.time()
+        """Seconds that the access token is still good for."""
+        return self.expires_at - clock.now()
 
 
 def check(kept: Tokens) -> None:
@@ -65,21 +65,23 @@ def ask(endpoint: str, form: Mapping[str, str], trust: Trust) -> dict[str, Any]:
     raise Refused(code if isinstance(code, str) and _CODE.fullmatch(code) else f"status {status}")
 
 
-def parse(document: Mapping[str, Any], now: float) -> Tokens:
-    """The tokens of an answer that came just now; raises ClientError unless it is a whole one."""
+def parse(document: Mapping[str, Any]) -> Tokens:
+    """The tokens of the endpoint's answer; raises ClientError unless it is a whole one."""
     access_token = _token(document, "access_token")
     if str(document.get("token_type")).lower() != "bearer":
         raise ClientError("Keycloak gave a token of another type than Bearer.")
     lifetime = _seconds(document, "expires_in")
     session = document.get("refresh_expires_in", 0)
     session_life = _seconds(document, "refresh_expires_in") if session else None  # 0: it does not end by itself
+    content = claims(access_token)
+    expires_at = _seconds(content, "exp", _LAST)
     return Tokens(
         access_token=access_token,
         refresh_token=_token(document, "refresh_token") if "refresh_token" in document else None,
-        username=username(claims(access_token)),
+        username=username(content),
         lifetime=lifetime,
-        expires_at=now + lifetime,
-        session_ends_at=now + session_life if session_life else None,
+        expires_at=expires_at,
+        session_ends_at=expires_at - lifetime + session_life if session_life else None,
     )
 
 
@@ -118,8 +120,8 @@ def _token(document: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _seconds(document: Mapping[str, Any], name: str) -> float:
+def _seconds(document: Mapping[str, Any], name: str, limit: float = _LONGEST) -> float:
     value = document.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < _LONGEST:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < limit:
         raise ClientError(f"Keycloak gave no usable {name}.")
     return float(value)

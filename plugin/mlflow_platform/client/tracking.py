@@ -34,6 +34,7 @@ class PlatformHeaders:
             _trust(target, server)
         if server and not has_own_credentials(target) and session_at(server):
             target.auth = NAME  # not a header: MLflow repeats those for minutes, and tokens may end before
+            return _workspace(server)
         return {}
 
 
@@ -61,6 +62,19 @@ class PlatformUser:
         return {"mlflow.user": session.username} if session else {}
 
 
+class PlatformExperiment:
+    """The workspace's own experiment `Default`, for who names none: MLflow's number 0 is in one workspace alone."""
+
+    def in_context(self) -> bool:
+        return find_session() is not None
+
+    def get_experiment_id(self) -> str:
+        from mlflow.tracking import MlflowClient
+
+        found = MlflowClient().get_experiment_by_name("Default")
+        return found.experiment_id if found else "0"
+
+
 def artifact_repository(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> PlatformS3ArtifactRepository:
@@ -84,13 +98,17 @@ class Bearer(AuthBase):
         return request
 
     def _asked_anew(self, answer: Response, **options: Any) -> Response:
-        """The answer, unless the token ended while MLflow repeated the request: then the one to a new token."""
+        """The answer, unless the token was over: then the one to another token, whatever that is.
+
+        It ended while MLflow repeated the request, or a clock is wrong.
+        """
         self._check_scheme(answer)
         request = answer.request.copy()
         if answer.status_code != 401 or "Authorization" not in request.headers:  # without: redirected to another server
             return answer
-        token = self._token(request)
-        if not token or request.headers["Authorization"] == f"Bearer {token}":
+        sent = str(request.headers["Authorization"]).removeprefix("Bearer ")
+        token = self._token(request, over=sent if "expired" in answer.text else None)
+        if not token or token == sent:
             return answer
         if hasattr(request.body, "seek"):
             rewind_body(request)
@@ -114,7 +132,7 @@ class Bearer(AuthBase):
             raise discovery.moved(self._server, elsewhere.location)
         raise elsewhere
 
-    def _token(self, request: PreparedRequest) -> str | None:
+    def _token(self, request: PreparedRequest, over: str | None = None) -> str | None:
         if not self._server or not is_within(request.url or "", self._server):
             return None
         session = session_at(self._server)
@@ -122,7 +140,14 @@ class Bearer(AuthBase):
             from mlflow_platform.client import discovery
 
             discovery.check_server(self._server)
-        return session.access_token() if session else None
+        return session.access_token(over=over) if session else None
+
+
+def _workspace(server: str) -> dict[str, str]:
+    from mlflow_platform.client import workspaces
+
+    name = workspaces.meant(server)
+    return {workspaces.HEADER: name} if name else {}
 
 
 def _trust(target: Any, server: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from mlflow_platform.client import handshake
+from mlflow_platform.client import clock, handshake
 from mlflow_platform.client.addresses import InvalidUrl, normalized, origin
 from mlflow_platform.client.certificates import Trust
 from mlflow_platform.client.errors import ClientError, Redirected, Unavailable
@@ -31,6 +31,11 @@ def get(url: str, trust: Trust) -> dict[str, Any]:
     return document
 
 
+def get_as(token: str, url: str, trust: Trust) -> tuple[int, dict[str, Any]]:
+    """Asks with a token; the status, and the JSON object that came with it ({} for none)."""
+    return _request("GET", url, trust, token=token)
+
+
 def post(url: str, form: Mapping[str, str], trust: Trust) -> tuple[int, dict[str, Any]]:
     """Sends a form; the status, and the JSON object that came with it ({} for none)."""
     return _request("POST", url, trust, form)
@@ -50,11 +55,15 @@ def patiently(ask: Callable[[], T]) -> T:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _request(method: str, url: str, trust: Trust, form: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-    options = {"timeout": _TIMEOUT, "allow_redirects": False, "verify": trust, "stream": True}
+def _request(
+    method: str, url: str, trust: Trust, form: Mapping[str, str] | None = None, token: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    options = {"headers": headers, "timeout": _TIMEOUT, "allow_redirects": False, "verify": trust, "stream": True}
     try:
         # With an `auth` of its own, so that no password of ~/.netrc is sent.
         with requests.request(method, url, data=form, auth=_as_it_is, **options) as answer:
+            clock.heard(answer.headers.get("Date"))
             status, body = answer.status_code, _read(answer)
             location = answer.headers.get("Location", "")
     except (requests.RequestException, ValueError) as error:  # the second: a redirect to no address

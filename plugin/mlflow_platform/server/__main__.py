@@ -68,6 +68,18 @@ def migrate(backend_uri: str, auth_uri: str) -> None:
     auth.dispose()
 
 
+def make_workspaces(backend_uri: str, settings: Settings) -> None:
+    """Brings MLflow's tables to the stack's workspaces."""
+    from mlflow.store.db.utils import create_sqlalchemy_engine_with_retry
+
+    from mlflow_platform.server.within import workspaces
+
+    backend = create_sqlalchemy_engine_with_retry(backend_uri)
+    with one_at_a_time(backend):
+        workspaces.make(backend, settings.bucket, settings.workspaces)
+    backend.dispose()
+
+
 @contextmanager
 def one_at_a_time(engine: "Engine") -> Iterator[None]:
     """Holds the database's lock of migrations; of servers that start side by side the first migrates, the others wait.
@@ -123,9 +135,10 @@ def main(secrets: Path = SECRETS, port: int = PORT) -> None:
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = auth_config(auth_uri)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_LOGGING_LEVEL"] = settings.log_level.upper()
-    os.environ.update(jobs.environment(port))
+    os.environ.update({**jobs.environment(port), **settings.environment})
     os.environ[STAMP_VARIABLE] = make_stamp()
     migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
+    make_workspaces(os.environ["MLFLOW_BACKEND_STORE_URI"], settings)
     retention.in_rounds()
 
     from mlflow.cli import cli

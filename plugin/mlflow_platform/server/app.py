@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from contextlib import nullcontext
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -25,6 +26,7 @@ from mlflow_platform.server.credentials import endpoints, passwords
 from mlflow_platform.server.credentials.limits import Limits
 from mlflow_platform.server.credentials.passwords import Passwords
 from mlflow_platform.server.credentials.sts import Sts
+from mlflow_platform.server.identity import workspaces
 from mlflow_platform.server.identity.admission import Admission
 from mlflow_platform.server.identity.caller import AUTHORIZATION, Identity, current
 from mlflow_platform.server.identity.keys import KeysUnavailable, SigningKeys
@@ -79,7 +81,7 @@ def create_app() -> "Gate":
         raise SettingsError("only uvicorn can run this app: leave --gunicorn-opts and --waitress-opts out")
     native_routes.keep_to_their_requests(mlflow)
     take_turns(mlflow)
-    rights = Rights(auth.store.engine, settings.teams)
+    rights = Rights(auth.store.engine, settings)
     keys = SigningKeys(settings.backchannel_url)
     admission = Admission(TokenVerifier(settings, keys), rights)
     return Gate(
@@ -157,7 +159,7 @@ class Gate:
                 elif token is None:
                     session = await self._browser.session(scope)
                     token = session.tokens.access
-                identity = await self._admission.admit(token, scope)
+                identity = self._entered(await self._admission.admit(token, scope), scope)
                 answer = await self._private(scope, token, identity, session)
         except TokenRefused as refused:
             answer = unauthenticated(str(refused))
@@ -181,12 +183,21 @@ class Gate:
 
     async def _job(self, scope: Scope, receive: Receive, send: Send, identity: Identity) -> None:
         """A model called for a job, by the rights of who started it."""
+        try:
+            identity = self._entered(identity, scope)
+        except Refused as refused:
+            audit.refused(refused.answer, scope, identity)
+            await refused.answer(scope, receive, send)
+            return
         if sentence := refusal(identity.level, scope["method"], scope["path"]):
             answer = forbidden(sentence)
             audit.refused(answer, scope, identity)
             await answer(scope, receive, send)
         else:
             await self._forward(within(scope, self._host), receive, send, identity)
+
+    def _entered(self, identity: Identity, scope: Scope) -> Identity:
+        return workspaces.entered(identity, scope["headers"]) if self._settings.workspaces else identity
 
     def _public(self, scope: Scope) -> ASGIApp | None:
         """What answers anybody, a refusal of a foreign Host included; None where a token is needed."""
@@ -225,7 +236,8 @@ class Gate:
 
         reset = current.set(identity)
         try:
-            await self.mlflow(scope, receive, noted)
+            with workspaces.within(identity, scope) if self._settings.workspaces else nullcontext(scope) as inner:
+                await self.mlflow(inner, receive, noted)
         finally:
             current.reset(reset)
 

@@ -76,6 +76,7 @@ def main(secrets: Path = SECRETS) -> int:
     settings = load_settings()
     logging.config.dictConfig(json.loads(Path(__file__).with_name("logging.json").read_text()))
     logging.getLogger("mlflow_platform").setLevel(settings.log_level.upper())
+    os.environ.update(settings.environment)
     os.nice(10)  # requests come first
     database = secret("MLFLOW_BACKEND_STORE_URI")
     with alone(create_engine(database, poolclass=NullPool)) as nobody_else:
@@ -85,7 +86,7 @@ def main(secrets: Path = SECRETS) -> int:
         from mlflow_platform.server.within.garbage import Garbage  # seconds of imports, and only where it is our turn
 
         sweep_sessions(settings, time.time())
-        failed = Garbage(database, settings.bucket, settings.deleted_days).collect()
+        failed = Garbage(database, settings.bucket, settings.deleted_days, settings.workspaces).collect()
     return 1 if failed else 0
 
 

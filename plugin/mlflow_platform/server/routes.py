@@ -13,6 +13,7 @@ from mlflow_platform.server.settings import Level
 # Closed to everybody. Users, passwords, roles and grants are made in one place only, from the realm's groups; the
 # assistant runs commands on the server's host.
 _ADMINISTRATION = re.compile(r"/signup|/mlflow/+(users|roles)/")
+_WORKSPACES = re.compile(r"/mlflow/+workspaces")
 _ASSISTANT = re.compile(r"/mlflow/+assistant")
 # MLflow takes any parameters there, the name of the user to act as among them; its pages have routes of their own.
 _JOB_BY_HAND = re.compile(r"/+ajax-api/+\d\.\d/+jobs/*")
@@ -43,6 +44,8 @@ def refusal(level: Level | None, method: str, path: str) -> str | None:
         return "MLflow's assistant is switched off on this platform."
     if _ADMINISTRATION.search(path) and (method not in SAFE_METHODS or "/signup" in path):
         return "Users and rights are managed through the platform's groups, not here."
+    if _WORKSPACES.search(path) and method not in SAFE_METHODS:
+        return "Workspaces are named in the stack's file, not here."
     if method not in SAFE_METHODS and _JOB_BY_HAND.fullmatch(path):
         return "Jobs are started by what they are for, a scorer or an evaluation, not here."
     if _MLFLOWS_STORAGE.search(path):

@@ -16,6 +16,10 @@ WEB_CLIENT_SECRET_VARIABLE = "MLFLOW_PLATFORM_WEB_CLIENT_SECRET"  # noqa: S105
 SESSION_KEY_VARIABLE = "MLFLOW_PLATFORM_SESSION_KEY"
 
 
+DEFAULT_WORKSPACE = "default"
+"""MLflow's own."""
+
+
 class SettingsError(Exception):
     """The server was told something that it cannot use; the message says what and where."""
 
@@ -53,8 +57,8 @@ class Team(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    level: Level
-    reads: tuple[str, ...] = ()  # folders of the bucket, each with a slash at its end; "" is all of it
+    levels: dict[Name, Level]  # by workspace
+    reads: tuple[str, ...] = ()  # what begins the keys of the bucket that it reads; "" does for all
 
 
 class Settings(BaseModel):
@@ -76,11 +80,29 @@ class Settings(BaseModel):
     bucket: Name
     storage_credentials_seconds: int | None = Field(default=None, ge=900, le=43200)  # None: as long as the token
     deleted_days: int = Field(default=30, ge=1)  # then what was deleted leaves for good
+    workspaces: tuple[Name, ...] = ()  # in the order in which one is taken; none: MLflow has but its own
     teams: dict[Name, Team]
     password_grant: bool = False
     log_level: Literal["debug", "info", "warning"] = "info"
     workers: int = Field(default=2, ge=1, le=64)
     forwarded_allow_ips: Name = "127.0.0.1"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every process that opens MLflow's stores: by this variable they know workspaces."""
+        return {"MLFLOW_ENABLE_WORKSPACES": str(bool(self.workspaces)).lower()}
+
+    def levels(self, teams: Iterable[str]) -> dict[str, Level]:
+        """What somebody in these teams may do: the highest level in each workspace, in the order of the workspaces."""
+        theirs = [self.teams[team].levels for team in teams]
+        return {
+            workspace: level
+            for workspace in self.workspaces or (DEFAULT_WORKSPACE,)
+            if (level := strongest(levels[workspace] for levels in theirs if workspace in levels))
+        }
+
+    def reads(self, teams: Iterable[str]) -> frozenset[str]:
+        return frozenset(begin for team in teams for begin in self.teams[team].reads)
 
 
 def load_settings() -> Settings:

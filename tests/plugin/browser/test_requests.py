@@ -132,6 +132,7 @@ def test_somebody_who_is_logged_in_can_be_asked_for(browser: Browser, server: Se
     assert server.ask(server.realm.sign(claims), "GET", "/oidc/session").json() == {
         "username": "bert",
         "expires_at": claims["exp"],
+        "workspaces": [],
     }
     assert server.ask(None, "GET", "/oidc/session").status_code == 401
 

@@ -35,7 +35,7 @@ GIVEN = {
     "Expiration": "2030-01-01T00:00Z",
 }
 TOKEN_REFUSED = ["ExpiredToken", "InvalidIdentityToken", "InvalidClientTokenId"]
-ADA = Identity("ada", frozenset({"editors"}), None, "mlflow-client", True, 0, 0)
+ADA = Identity("ada", frozenset({"editors"}), {}, "mlflow-client", True, 0, 0)
 
 NAMES = st.sampled_from([*GIVEN, "Credentials", "Error", "Code", "Message"])
 TEXTS = st.text("abc =+/\n", max_size=8) | st.sampled_from(

@@ -12,11 +12,12 @@ from mlflow.server.auth.db.utils import migrate_if_needed
 from mlflow_platform.server.credentials.endpoints import SESSION
 from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.identity.rights import Rights
-from mlflow_platform.server.settings import Level, Team
+from mlflow_platform.server.settings import DEFAULT_WORKSPACE, Level, Team
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
 from tests.plugin.conftest import TEAMS, Server
+from tests.plugin.no_network import SETTINGS as OFFLINE
 
 WHO = "/api/2.0/mlflow/users/current"
 CREATE = "/api/2.0/mlflow/experiments/create"
@@ -207,17 +208,20 @@ def database(tmp_path: Path) -> str:
 
 
 LEVELS = {"admins": Level.ADMIN, "editors": Level.EDIT, "viewers": Level.READ}
+SETTINGS = OFFLINE.model_copy(
+    update={"teams": {team: Team(levels={DEFAULT_WORKSPACE: level}) for team, level in LEVELS.items()}}
+)
 
 
 def identity(*teams: str, issued_at: int = 100, username: str = "ada") -> Identity:
-    level = max((LEVELS[team] for team in teams), key=list(Level).index, default=None)
-    return Identity(username, frozenset(teams), level, "mlflow-client", True, issued_at, issued_at + 300)
+    levels = SETTINGS.levels(teams)
+    return Identity(username, frozenset(teams), levels, "mlflow-client", True, issued_at, issued_at + 300)
 
 
 def bring_in_step(uri: str, *identities: Identity) -> None:
     engine = create_engine(uri)
     for who in identities:
-        Rights(engine, {team: Team(level=level) for team, level in LEVELS.items()}).bring_in_step(who)
+        Rights(engine, SETTINGS).bring_in_step(who)
     engine.dispose()
 
 
@@ -254,11 +258,41 @@ def test_roles_that_are_not_ours_stay(database: str) -> None:
 def test_a_changed_level_of_a_team_reaches_its_role(database: str) -> None:
     bring_in_step(database, identity("editors"))
     engine = create_engine(database)
-    Rights(engine, {"editors": Team(level=Level.MANAGE)}).bring_in_step(identity("editors", issued_at=101))
+    changed = SETTINGS.model_copy(update={"teams": {"editors": Team(levels={DEFAULT_WORKSPACE: Level.MANAGE})}})
+    Rights(engine, changed).bring_in_step(identity("editors", issued_at=101))
     with Session(engine) as session:
         role = session.scalars(select(SqlRole)).one()
         assert {(p.resource_pattern, p.permission) for p in role.permissions} == {("*", "MANAGE")}
         assert "workspace" not in {p.resource_type for p in role.permissions}
+
+
+def test_each_workspace_has_roles_of_its_own_and_who_leaves_one_stays_in_the_other(database: str) -> None:
+    rooms = SETTINGS.model_copy(
+        update={
+            "workspaces": ("vision", "nlp", DEFAULT_WORKSPACE),
+            "teams": {
+                "both": Team(levels={"vision": Level.EDIT, "nlp": Level.READ}),
+                "nlp": Team(levels={"nlp": Level.MANAGE}),
+            },
+        }
+    )
+    engine = create_engine(database)
+    for teams, issued_at in ((("both", "nlp"), 100), (("nlp",), 101)):
+        levels = rooms.levels(teams)
+        who = Identity("ada", frozenset(teams), levels, "mlflow-client", True, issued_at, issued_at + 300)
+        Rights(engine, rooms).bring_in_step(who)
+        with Session(engine) as session:
+            user = session.scalars(select(SqlUser)).one()
+            roles = {(held.role.workspace, held.role.name) for held in user.user_role_assignments}
+            in_vision = session.scalars(select(SqlRole).where(SqlRole.workspace == "vision")).one()
+            creating = {p.permission for p in in_vision.permissions if p.resource_type == "workspace"}
+        if issued_at == 100:
+            assert roles == {("vision", "team:both"), ("nlp", "team:both"), ("nlp", "team:nlp")}
+            assert levels == {"vision": Level.EDIT, "nlp": Level.MANAGE}
+        else:
+            assert roles == {("nlp", "team:nlp")}
+        assert creating == {"USE"}  # and never MANAGE, by which roles are handed out
+    assert Rights(engine, rooms).identity("ada").levels == {"nlp": Level.MANAGE}
 
 
 def test_a_user_has_no_password(database: str) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._tracking_service import utils
+from mlflow.utils.workspace_context import ServerWorkspaceContext
 from mlflow_platform.server.within import garbage
 from mlflow_platform.server.within.garbage import Garbage
-from sqlalchemy import text
+from mlflow_platform.server.within.workspaces import make
+from sqlalchemy import create_engine, text
 
 DAY = 24 * 3600 * 1000
 
@@ -46,10 +49,10 @@ class Folder:
 class Store:
     """MLflow's database and bucket, and what its users do there."""
 
-    def __init__(self, home: Path, bucket: Bucket):
+    def __init__(self, home: Path, bucket: Bucket, workspaces: Sequence[str] = ()):
         self.uri = f"sqlite:///{home}/mlflow.db"
         self.bucket = bucket
-        self.garbage = Garbage(self.uri, "mlflow", 30)
+        self.garbage = Garbage(self.uri, "mlflow", 30, workspaces)
         self.tracking, self.registry = self.garbage._tracking, self.garbage._registry
 
     def experiment(self, name: str, location: str | None = None) -> str:
@@ -119,6 +122,33 @@ def test_a_deleted_run_leaves_with_its_artifacts_after_its_days_and_not_before(s
 
     assert not store.has_run(gone)
     assert store.bucket.objects == {f"s3://mlflow/{experiment}/{kept}/artifacts/model.bin"}
+
+
+def test_each_workspace_is_emptied_and_nothing_of_it_that_was_not_deleted(
+    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = Bucket()
+    monkeypatch.setattr(garbage, "get_artifact_repository", bucket.repository)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    monkeypatch.setattr(utils, "_tracking_uri", None)
+    shutil.copy2(empty, tmp_path)
+    rooms = ("vision", "nlp", "default")
+    make(create_engine(f"sqlite:///{tmp_path}/mlflow.db"), "mlflow", rooms)
+    store = Store(tmp_path, bucket, rooms)
+    kept: set[str] = set()
+    for room in rooms:
+        with ServerWorkspaceContext(room):
+            experiment, gone = store.experiment("e"), store.experiment("gone")
+            stays, leaves = store.run(experiment), store.run(experiment)
+            store.run(gone)
+            store.tracking.delete_run(leaves)
+            store.tracking.delete_experiment(gone)
+            kept.add(f"s3://mlflow/workspaces/{room}/{experiment}/{stays}/artifacts/model.bin")
+    store.days_pass(31)
+    bucket.objects.add("s3://mlflow/workspaces/vision/99/model.bin")
+    assert store.garbage.collect() == 0
+    assert bucket.objects == {*kept, "s3://mlflow/workspaces/vision/99/model.bin"}
 
 
 def test_a_run_that_was_restored_stays(store: Store) -> None:

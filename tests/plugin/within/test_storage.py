@@ -191,7 +191,9 @@ def test_what_counts_as_a_folder_is_what_mlflow_reads(parts: list[str]):
 
 @given(PARTS, st.sampled_from(["vision/", "vision/a/", "v/"]))
 def test_who_may_read_a_folder_may_read_what_is_below_it_and_nothing_beside(parts: list[str], own: str):
-    who = Identity("ada", frozenset({"t"}), Level.EDIT, "c", True, 0, int(time.time()) + 60, frozenset({own}))
+    who = Identity(
+        "ada", frozenset({"t"}), {"default": Level.EDIT}, "c", True, 0, int(time.time()) + 60, frozenset({own})
+    )
     location = f"s3://mlflow/{'/'.join(parts)}"
     key = location.removeprefix("s3://mlflow/")
     if Bucket("mlflow").may_read(who, location):

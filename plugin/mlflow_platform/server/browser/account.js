@@ -1,5 +1,6 @@
 // Shows who is logged in, and a way out, on MLflow's pages: their own account menu can only log out of Basic auth.
 (async () => {
+  const opened = location.hash; // as it was, before MLflow's own page says which it shows
   const session = () => fetch("/oidc/session", { cache: "no-store" });
 
   // A page that was left open longer than its session begins a new one when its user is back.
@@ -9,7 +10,16 @@
 
   const answer = await session();
   if (!answer.ok) return;
-  const { username } = await answer.json();
+  const { username, workspaces } = await answer.json();
+
+  // A link that names no workspace means the first, as a request does; the page of all is of use to who has several.
+  const [path, query] = opened.split("?");
+  const isHome = ["", "#", "#/"].includes(path);
+  const asked = new URLSearchParams(query);
+  if (!asked.has("workspace") && (isHome ? workspaces.length === 1 : workspaces.length > 0)) {
+    asked.set("workspace", workspaces[0]);
+    location.replace(`${isHome ? "#/" : path}?${asked}`);
+  }
 
   // In a shadow root neither MLflow's styles nor ours reach the other.
   const badge = document.createElement("div");

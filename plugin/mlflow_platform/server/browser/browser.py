@@ -64,12 +64,13 @@ class Browser:
         return session
 
     def who(self, identity: Identity, session: Session | None) -> Response:
-        """Who is asking, and until when that holds: a session's end if it is not used before, or a token's."""
+        """Who is asking, until when that holds (a session's end if it is not used before, or a token's), and where."""
         ends_at = identity.expires_at
         if session:
             idle_end = time.time() + self._settings.session_idle_seconds
             ends_at = int(min(idle_end, session.created_at + self._settings.session_max_seconds))
-        content = {"username": identity.username, "expires_at": ends_at}
+        rooms = [*identity.levels] if self._settings.workspaces else []
+        content = {"username": identity.username, "expires_at": ends_at, "workspaces": rooms}
         return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
     def shown(self, answer: Response, scope: Scope) -> Response:

@@ -1,12 +1,13 @@
 """Who is asking: set by the outer layer once a token is verified, read by MLflow's permission engine."""
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from flask import Response, jsonify, request
 from werkzeug.datastructures import Authorization
 
-from mlflow_platform.server.settings import Level
+from mlflow_platform.server.settings import DEFAULT_WORKSPACE, Level
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,23 @@ class Identity:
 
     username: str
     teams: frozenset[str]  # those of the token's groups that the settings give a level
-    level: Level | None  # the highest of its teams; None without a team
+    levels: Mapping[str, Level]  # the highest of its teams in each workspace that it has, the first choice first
     client: str  # the token's azp: the client it was issued to
     has_policy: bool  # whether the token names a MinIO policy at all
     issued_at: int
     expires_at: int
-    reads: frozenset[str] = frozenset()  # folders of the bucket that its teams may read, as the settings have them
+    reads: frozenset[str] = frozenset()  # what begins the keys of the bucket that its teams may read
+    asked: str | None = None  # the workspace that the request names
+
+    @property
+    def workspace(self) -> str:
+        """The one that is meant."""
+        return self.asked or next(iter(self.levels), DEFAULT_WORKSPACE)
+
+    @property
+    def level(self) -> Level | None:
+        """What it may do there; None for nothing at all."""
+        return self.levels.get(self.workspace)
 
 
 current: ContextVar[Identity | None] = ContextVar("mlflow_platform_identity", default=None)

@@ -13,13 +13,12 @@ from mlflow.server.auth.permissions import (
     RESOURCE_TYPE_WORKSPACE,
     VALID_RESOURCE_TYPES,
 )
-from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from mlflow_platform.server.identity.caller import Identity
-from mlflow_platform.server.settings import Level, Team, strongest
+from mlflow_platform.server.settings import DEFAULT_WORKSPACE, Level, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +31,9 @@ ATTEMPTS = 5
 class Rights:
     """Writes what a token says, unless a newer token of the same user was here first."""
 
-    def __init__(self, engine: Engine, teams: dict[str, Team]):
+    def __init__(self, engine: Engine, settings: Settings):
         self._engine = engine
-        self._teams = teams
+        self._settings = settings
 
     def bring_in_step(self, identity: Identity) -> None:
         """Makes the user's row, admin flag and roles those of the token; safe beside other workers doing the same."""
@@ -56,33 +55,34 @@ class Rights:
             user = session.scalar(select(SqlUser).where(SqlUser.username == username))
             held = {str(held.role.name) for held in user.user_role_assignments} if user else set()
             administrates = bool(user and user.is_admin)
-        teams = {name: team for name, team in self._teams.items() if f"{ROLE_PREFIX}{name}" in held}
-        levels = [*(team.level for team in teams.values()), *([Level.ADMIN] if administrates else [])]
+        teams = frozenset(name for name in self._settings.teams if f"{ROLE_PREFIX}{name}" in held)
+        workspaces = self._settings.workspaces or (DEFAULT_WORKSPACE,)
         return Identity(
             username=username,
-            teams=frozenset(teams),
-            level=strongest(levels),
+            teams=teams,
+            levels=dict.fromkeys(workspaces, Level.ADMIN) if administrates else self._settings.levels(teams),
             client="mlflow-job",
             has_policy=False,
             issued_at=0,
             expires_at=0,
-            reads=frozenset(folder for team in teams.values() for folder in team.reads),
+            reads=self._settings.reads(teams),
         )
 
     def _write(self, session: Session, identity: Identity) -> None:
         user = session.scalar(select(SqlUser).where(SqlUser.username == identity.username).with_for_update())
-        if user is None and identity.level is None:
+        if user is None and not identity.levels:
             return  # a stranger leaves no trace
         if user is not None and _written_at(user) > identity.issued_at:
             return
-        columns = {"password_hash": _no_password(identity.issued_at), "is_admin": identity.level is Level.ADMIN}
+        administrates = Level.ADMIN in identity.levels.values()
+        columns = {"password_hash": _no_password(identity.issued_at), "is_admin": administrates}
         if user is None:
             user = SqlUser(username=identity.username, **columns)
             session.add(user)
             session.flush()
         else:
             session.execute(update(SqlUser).where(SqlUser.id == user.id).values(columns))
-        wanted = {self._role(session, team, level).id for team, level in self._granting(identity)}
+        wanted = {self._role(session, *granting).id for granting in self._granting(identity)}
         held = set(
             session.scalars(
                 select(SqlRole.id)
@@ -97,19 +97,25 @@ class Rights:
             )
         )
 
-    def _granting(self, identity: Identity) -> list[tuple[str, Level]]:
-        """The teams that MLflow has a role for, in one order for all, so that two writers cannot block each other."""
-        levels = [(team, self._teams[team].level) for team in sorted(identity.teams)]
-        return [(team, level) for team, level in levels if level is not Level.ADMIN]
+    def _granting(self, identity: Identity) -> list[tuple[str, str, Level]]:
+        """Teams and workspaces that MLflow has a role for, in one order for all, so that no two writers block."""
+        return [
+            (team, workspace, level)
+            for team in sorted(identity.teams)
+            for workspace, level in sorted(self._settings.teams[team].levels.items())
+            if level is not Level.ADMIN
+        ]
 
-    def _role(self, session: Session, team: str, level: Level) -> SqlRole:
-        """The team's role, granting its level on everything and nothing else."""
+    def _role(self, session: Session, team: str, workspace: str, level: Level) -> SqlRole:
+        """The team's role in the workspace, granting its level on everything there and nothing else."""
         name = f"{ROLE_PREFIX}{team}"
-        role = session.scalar(select(SqlRole).where(SqlRole.name == name, SqlRole.workspace == DEFAULT_WORKSPACE_NAME))
+        role = session.scalar(select(SqlRole).where(SqlRole.name == name, SqlRole.workspace == workspace))
         if role is None:
-            role = SqlRole(name=name, workspace=DEFAULT_WORKSPACE_NAME, description="A team of the platform")
+            role = SqlRole(name=name, workspace=workspace, description="A team of the platform")
             session.add(role)
         granted = {(kind, "*", _grant(kind, level).value) for kind in RESOURCE_TYPES}
+        if self._settings.workspaces and level in (Level.EDIT, Level.MANAGE):
+            granted.add((RESOURCE_TYPE_WORKSPACE, "*", Level.USE.value))  # without it nobody creates anything there
         if {(p.resource_type, p.resource_pattern, p.permission) for p in role.permissions} != granted:
             role.permissions.clear()
             session.flush()

@@ -10,7 +10,7 @@ from joserfc.jws import JWSRegistry, deserialize_compact, extract_compact
 
 from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.identity.keys import SigningKeys
-from mlflow_platform.server.settings import Settings, strongest
+from mlflow_platform.server.settings import Settings
 
 MAX_TOKEN = 32 * 1024  # a member of several hundred groups fits
 ALGORITHMS = ("RS256", "PS256", "ES256")  # asymmetric only: nothing that the public key, or no key, could forge
@@ -66,7 +66,7 @@ class TokenVerifier:
     def __init__(self, settings: Settings, keys: SigningKeys, clock: Callable[[], float] = time.time):
         self._issuer = settings.issuer
         self._audience = settings.audience
-        self._teams = settings.teams
+        self._settings = settings
         self._signed = SignedTokens(keys)
         self._clock = clock
 
@@ -94,19 +94,19 @@ class TokenVerifier:
         groups = claims.get("groups", [])
         if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
             raise TokenRefused("its groups are not a list of names")
-        teams = frozenset(group for group in groups if group in self._teams)
+        teams = frozenset(group for group in groups if group in self._settings.teams)
         username, client = _username(claims), text_of(claims, "azp")
         if username.startswith(SERVICE) and username != f"{SERVICE}{client}".lower():
             raise TokenRefused("its user has a service client's name, and it is not that client's")
         return Identity(
             username=username,
             teams=teams,
-            level=strongest(self._teams[team].level for team in teams),
+            levels=self._settings.levels(teams),
             client=client,
             has_policy=bool(claims.get("policy")),
             issued_at=int(time_of(claims, "iat")),
             expires_at=int(time_of(claims, "exp")),
-            reads=frozenset(folder for team in teams for folder in self._teams[team].reads),
+            reads=self._settings.reads(teams),
         )
 
 

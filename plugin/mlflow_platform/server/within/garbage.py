@@ -6,14 +6,22 @@ deleted experiment's models and traces, and takes those that a registered model 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mlflow.entities import LifecycleStage, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.jobs.sqlalchemy_store import SqlAlchemyJobStore
+from mlflow.store.jobs.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyJobStore
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
+from mlflow.store.model_registry.sqlalchemy_workspace_store import (
+    WorkspaceAwareSqlAlchemyStore as WorkspaceAwareRegistryStore,
+)
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
+from mlflow.store.tracking.sqlalchemy_workspace_store import (
+    WorkspaceAwareSqlAlchemyStore as WorkspaceAwareTrackingStore,
+)
 from mlflow.utils.time import get_current_time_millis
+from mlflow.utils.workspace_context import ServerWorkspaceContext
 
 from mlflow_platform.server import audit
 
@@ -33,15 +41,30 @@ class Garbage:
     What cannot go is logged, and tried again the next time; everything else goes.
     """
 
-    def __init__(self, database_uri: str, bucket: str, days: int):
-        self._root = f"s3://{bucket}"
-        self._tracking = TrackingStore(database_uri, self._root)
-        self._registry = RegistryStore(database_uri)
-        self._jobs = SqlAlchemyJobStore(database_uri)
+    def __init__(self, database_uri: str, bucket: str, days: int, workspaces: Sequence[str] = ()):
+        root = f"s3://{bucket}"
+        if workspaces:
+            self._tracking = WorkspaceAwareTrackingStore(database_uri, root)
+            self._registry = WorkspaceAwareRegistryStore(database_uri)
+            self._jobs = WorkspaceAwareSqlAlchemyJobStore(database_uri)
+        else:
+            self._tracking = TrackingStore(database_uri, root)
+            self._registry = RegistryStore(database_uri)
+            self._jobs = SqlAlchemyJobStore(database_uri)
+        self._workspaces = workspaces
         self._age = days * _DAY
 
     def collect(self) -> int:
         """Returns how many could not go, for a reason that is not just that something needs them."""
+        if not self._workspaces:
+            return self._collect()
+        failed = 0
+        for workspace in self._workspaces:
+            with ServerWorkspaceContext(workspace):
+                failed += self._collect()
+        return failed
+
+    def _collect(self) -> int:
         store, failed = self._tracking, 0
         self._registered = " ".join(self._locations_of_registered_models())
         for kind, ids, delete in (
@@ -95,7 +118,7 @@ class Garbage:
         for model in models:
             self._model(model)
         # Traces and whatever else; but a folder that was chosen for it may be somebody else's, too.
-        if experiment.artifact_location == f"{self._root}/{id}":
+        if experiment.artifact_location == self._tracking._get_artifact_location(id):
             self._empty(experiment.artifact_location)
         self._tracking._hard_delete_experiment(id)
         return {"name": experiment.name}

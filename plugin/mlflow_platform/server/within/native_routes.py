@@ -28,15 +28,19 @@ def concerns(app: FastAPI) -> dict[str, Concerns]:
     """Which requests a middleware, by its name, does something for."""
     native = _native_fastapi_routes(app)
 
+    def natively(path: str, method: str) -> bool:
+        scope = {"type": "http", "path": path, "root_path": "", "method": method, "headers": []}
+        return _scope_matches_native_route(native, scope)
+
     def permissions(path: str, method: str) -> bool:
         """Where it decides, or would refuse: a native route that has no validator."""
-        scope = {"type": "http", "path": path, "root_path": "", "method": method, "headers": []}
-        return _find_fastapi_validator(path, method) is not None or _scope_matches_native_route(native, scope)
+        return _find_fastapi_validator(path, method) is not None or natively(path, method)
 
     return {
         "fastapi_permission_middleware": permissions,
         "gateway_timing_middleware": lambda path, method: path.startswith("/gateway/"),
-        "workspace_context_middleware": lambda path, method: MLFLOW_ENABLE_WORKSPACES.get(),
+        # Of other routes the gate says which is meant, and Flask hears it.
+        "workspace_context_middleware": lambda path, method: MLFLOW_ENABLE_WORKSPACES.get() and natively(path, method),
     }
 
 

@@ -76,15 +76,18 @@ def keep_found(run_requirement: RunRequirement) -> RunRequirement:
 
     What is not found is looked for again.
     """
-    found: dict[tuple[str, str], tuple[Any, list[Any]]] = {}
+    from mlflow.utils.workspace_context import get_request_workspace  # the entry reads this module before MLflow's
+
+    found: dict[tuple[str | None, str, str], tuple[Any, list[Any]]] = {}
 
     def kept(run_id: str, action: str) -> tuple[Any, list[Any]] | None:
-        known = found.get((run_id, action)) or run_requirement(run_id, action)
+        question = get_request_workspace(), run_id, action  # another workspace does not have it
+        known = found.get(question) or run_requirement(run_id, action)
         if known is None:
             return None
         if len(found) >= MOST:
             found.clear()
-        found[run_id, action] = known
+        found[question] = known
         experiment, requirements = known
         return experiment, list(requirements)
 

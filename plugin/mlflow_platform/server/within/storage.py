@@ -103,7 +103,7 @@ def _names_only(bucket: Bucket) -> None:
 def _check_source(bucket: Bucket, connection: Connection, who: Identity, source: str) -> None:
     place = func.rtrim(SqlExperiment.artifact_location, "/").concat("/")
     within = func.substr(literal(source.rstrip("/")), 1, func.length(place)) == place
-    inside = select(SqlExperiment.experiment_id).where(within).limit(1)
+    inside = select(SqlExperiment.experiment_id).where(within, SqlExperiment.workspace == who.workspace).limit(1)
     if not bucket.may_read(who, source) or not connection.execute(inside).first():
         raise MlflowException.invalid_parameter_value(
             f"A model version cannot have the source {source}: name a run's or a model's artifacts that your teams may "
