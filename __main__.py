@@ -52,6 +52,11 @@ identity = Identity(
         lifetimes=settings.lifetimes,
         events_days=settings.retention.events_days,
         password_grant=settings.password_grant,
+        directory=settings.directory,
+        identity_providers=settings.identity_providers,
+        passwords=settings.passwords,
+        smtp=settings.smtp,
+        trusted_authorities=settings.trusted_authorities,
     ),
 )
 

@@ -3,13 +3,13 @@
 import configparser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_tls as tls
 from pulumi import Input, Output, ResourceOptions
 
+from components import named_files
 from components.database import Connection
 from components.network import Network, ServiceArgs
 from components.object_store import Access
@@ -22,10 +22,6 @@ _LOG_LIMIT = 4 << 30  # bytes of log that wait for a place that is away, before 
 _KNOWN_HOSTS_FILE = "/etc/mlflow-platform/known_hosts"
 _SECRETS_FILE = "/run/secrets/backup.json"
 _LEAST_KEY = 16  # characters
-
-
-class BackupError(pulumi.RunError):
-    """A file that a backup's settings name cannot be used; the message names it and what helps, and nothing in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,11 +156,11 @@ def _secrets(place: Place, identity: tls.PrivateKey | None) -> dict[str, Input[s
         return {}
     found = configparser.ConfigParser()
     try:
-        found.read_string(_read("backup.to.credentials", place.credentials))
+        found.read_string(named_files.read("backup.to.credentials", place.credentials))
         pair = found["default"]
         access, secret = pair["aws_access_key_id"], pair["aws_secret_access_key"]
     except (configparser.Error, KeyError):
-        raise BackupError(
+        raise named_files.NamedFileError(
             f"backup.to.credentials: {place.credentials} needs aws_access_key_id and aws_secret_access_key "
             "under [default]"
         ) from None
@@ -172,15 +168,7 @@ def _secrets(place: Place, identity: tls.PrivateKey | None) -> dict[str, Input[s
 
 
 def _key(path: str) -> str:
-    key = _read("backup.key", path).strip()
+    key = named_files.read("backup.key", path).strip()
     if len(key) < _LEAST_KEY or not key.isprintable():
-        raise BackupError(f"backup.key: {path} needs one line of at least {_LEAST_KEY} characters")
+        raise named_files.NamedFileError(f"backup.key: {path} needs one line of at least {_LEAST_KEY} characters")
     return key
-
-
-def _read(setting: str, path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise BackupError(f"{setting}: cannot read {path} in {Path.cwd()} ({reason})") from None

@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 import pulumi_docker as docker
 import pulumi_keycloak as keycloak
 from pulumi import Input, Output, ResourceOptions
 
+from components import named_files
 from components.database import Connection
 from components.network import Network, ServiceArgs
 from components.passwords import password
 from components.people import Group
 from components.realm import Client, Realm, RealmArgs
-from components.settings import Lifetimes
+from components.settings import Directory, Lifetimes, Passwords, Provider, Smtp
 
 _ADMIN = "admin"
 _HTTP = 8080
+_AUTHORITIES = "/opt/keycloak/conf/authorities.pem"
 
 # The admin API is the last to answer: discovery answers before it, and a realm created too early wedges on a 409.
 # In bash alone, since the upstream image has neither curl nor grep.
@@ -44,6 +47,11 @@ class IdentityArgs:
     lifetimes: Lifetimes
     events_days: int
     password_grant: bool
+    directory: Directory | None
+    identity_providers: Mapping[str, Provider]
+    passwords: Passwords
+    smtp: Smtp | None
+    trusted_authorities: tuple[str, ...]  # files
     memory_mb: int = 1280
 
 
@@ -90,6 +98,10 @@ class Identity(pulumi.ComponentResource):
                 lifetimes=args.lifetimes,
                 events_days=args.events_days,
                 password_grant=args.password_grant,
+                directory=args.directory,
+                identity_providers=args.identity_providers,
+                passwords=args.passwords,
+                smtp=args.smtp,
             ),
             ResourceOptions(parent=self),
         )
@@ -108,7 +120,7 @@ class Identity(pulumi.ComponentResource):
             ServiceArgs(
                 image=args.image,
                 command=["start"],
-                files={"/opt/keycloak/conf/keycloak.conf": self._configuration(args)},
+                files=self._files(args),
                 ports=[docker.ContainerPortArgs(internal=_HTTP, external=args.admin_port, ip="127.0.0.1")],
                 healthcheck=["CMD", "bash", "-c", _ADMIN_API_ANSWERS],
                 memory_mb=args.memory_mb,
@@ -118,6 +130,13 @@ class Identity(pulumi.ComponentResource):
             ),
             ResourceOptions(parent=self),
         )
+
+    def _files(self, args: IdentityArgs) -> dict[str, Input[str]]:
+        files: dict[str, Input[str]] = {"/opt/keycloak/conf/keycloak.conf": self._configuration(args)}
+        if args.trusted_authorities:
+            read = partial(named_files.authorities, "trusted_authorities")
+            files[_AUTHORITIES] = "".join(map(read, args.trusted_authorities))
+        return files
 
     def _configuration(self, args: IdentityArgs) -> Output[str]:
         """keycloak.conf; a file, so that neither `docker inspect` nor the process list shows its passwords."""
@@ -141,6 +160,8 @@ class Identity(pulumi.ComponentResource):
             "metrics-enabled": "true",
             "cache": "local",  # one node: else a restart waits for peers that are gone
         }
+        if args.trusted_authorities:
+            options["truststore-paths"] = _AUTHORITIES
         return Output.all(**options).apply(lambda given: "".join(f"{key}={given[key]}\n" for key in options))
 
     def _administration(self, name: str, args: IdentityArgs, server: docker.Container) -> keycloak.Provider:

@@ -1,5 +1,8 @@
 """The realm's groups, and who is in them."""
 
+import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi_keycloak as keycloak
@@ -44,16 +47,37 @@ class People:
     opts: ResourceOptions
 
     def group(self, name: str, policy: str) -> keycloak.Group:
-        """A team. By its group nobody has a role of Keycloak's: what a team may do stands in the stack file alone."""
+        """A team."""
+        return self._group(name, name, {TEAM: name, POLICY: policy})
+
+    def groups_of(
+        self, source: str, teams: Mapping[str, str], policies: Mapping[str, str]
+    ) -> tuple[keycloak.Group, dict[str, keycloak.Group]]:
+        """A group for each that a directory or provider has, with the rights of the team that it stands for.
+
+        They are below one of the source's own, so that none of its names is a team's.
+        """
+        above = self._group(f"{source}.groups", f"Groups of {source}", {})
+        groups = {
+            name: self._group(f"{source}.{_unique(name)}", name, {TEAM: team, POLICY: policies[team]}, above.id)
+            for name, team in teams.items()
+        }
+        return above, groups
+
+    def _group(
+        self, unique: str, name: str, attributes: dict[str, str], parent: Output[str] | None = None
+    ) -> keycloak.Group:
+        """By it nobody has a role of Keycloak's: what a team may do stands in the stack file alone."""
         group = keycloak.Group(
-            f"{self.prefix}-{name}",
+            f"{self.prefix}-{unique}",
             realm_id=self.realm_id,
             name=name,
-            attributes={TEAM: name, POLICY: policy},
+            parent_id=parent,
+            attributes=attributes,
             opts=self.opts,
         )
         keycloak.GroupRoles(
-            f"{self.prefix}-{name}",
+            f"{self.prefix}-{unique}",
             realm_id=self.realm_id,
             group_id=group.id,
             role_ids=[],
@@ -87,3 +111,9 @@ class People:
             exhaustive=False,
             opts=self.opts,
         )
+
+
+def _unique(name: str) -> str:
+    """What a resource is called whose own name may hold anything; no team's has a dot."""
+    words = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"{words}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

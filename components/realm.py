@@ -8,10 +8,14 @@ import pulumi_keycloak as keycloak
 import pulumi_keycloak.openid as openid
 from pulumi import Input, Output, ResourceOptions
 
+from components import accounts
+from components.directory import Directory, DirectoryArgs
 from components.durations import go_duration
 from components.passwords import password
 from components.people import POLICY, TEAM, Group, People
-from components.settings import SERVICE_ACCOUNT, Lifetimes
+from components.providers import Providers, ProvidersArgs
+from components.settings import SERVICE_ACCOUNT, Lifetimes, Passwords, Provider, Smtp
+from components.settings import Directory as DirectorySettings
 
 TRACKING_AUDIENCE = "mlflow"
 _WEB = TRACKING_AUDIENCE
@@ -38,6 +42,10 @@ class RealmArgs:
     lifetimes: Lifetimes
     events_days: int  # that logins, and what administrators did, are kept
     password_grant: bool
+    directory: DirectorySettings | None
+    identity_providers: Mapping[str, Provider]
+    passwords: Passwords
+    smtp: Smtp | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Realm(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Realm", name, None, opts)
         self._prefix = name
         self._opts = ResourceOptions(parent=self, provider=args.provider)
-        self._realm = self._settings(args.keep_data, args.public_url, args.lifetimes, args.events_days)
+        self._realm = self._settings(args)
         self._events(args.events_days)
 
         web = self._web_client(args)
@@ -96,12 +104,19 @@ class Realm(pulumi.ComponentResource):
         for user, user_id in {**users, **programs}.items():
             if theirs := [groups[group].id for group, rights in args.groups.items() if user in rights.user_names]:
                 people.member(user, user_id, theirs)
+        policies = {group: rights.policy for group, rights in args.groups.items()}
+        if args.directory:
+            of_directory = DirectoryArgs(settings=args.directory, people=people, policies=policies)
+            Directory(f"{name}-directory", of_directory, ResourceOptions(parent=self))
+        if args.identity_providers:
+            of_providers = ProvidersArgs(settings=args.identity_providers, people=people, policies=policies)
+            Providers(f"{name}-providers", of_providers, ResourceOptions(parent=self))
 
         self.web, self.console = Client.of(web), Client.of(console)
         self.service_clients = {client_id: Client.of(client) for client_id, client in services.items()}
         self.register_outputs({"name": self.name})
 
-    def _settings(self, keep: bool, url: str, lifetimes: Lifetimes, events_days: int) -> keycloak.Realm:
+    def _settings(self, args: RealmArgs) -> keycloak.Realm:
         # The realm alone is kept: a group or a user that leaves the stack file loses its rights in any stack.
         return keycloak.Realm(
             self._prefix,
@@ -109,21 +124,29 @@ class Realm(pulumi.ComponentResource):
             display_name="MLflow",
             enabled=True,
             attributes={
-                "frontendUrl": url,  # in every token's `iss`; the server's own is its administrators'
-                "adminEventsExpiration": str(86400 * events_days),  # which RealmEvents has no word for
+                "frontendUrl": args.public_url,  # in every token's `iss`; the server's own is its administrators'
+                "adminEventsExpiration": str(86400 * args.events_days),  # which RealmEvents has no word for
             },
             ssl_required="external",
-            access_token_lifespan=go_duration(lifetimes.access_token),
-            sso_session_idle_timeout=go_duration(lifetimes.session_idle),
-            sso_session_max_lifespan=go_duration(lifetimes.session_max),
+            access_token_lifespan=go_duration(args.lifetimes.access_token),
+            sso_session_idle_timeout=go_duration(args.lifetimes.session_idle),
+            sso_session_max_lifespan=go_duration(args.lifetimes.session_max),
             offline_session_idle_timeout=go_duration(30 * 86400),
+            password_policy=accounts.password_policy(args.passwords),
+            smtp_server=args.smtp and accounts.mail_server(args.smtp),
+            # Two people from elsewhere may have one address: nobody logs in by it, and it says nothing of who he is.
+            login_with_email_allowed=False,
+            duplicate_emails_allowed=bool(args.directory or args.identity_providers),
+            # Both are done by mail; without it an administrator gives a new password, and vouches for the address.
+            reset_password_allowed=args.smtp is not None,
+            verify_email=args.smtp is not None,
             security_defenses=keycloak.RealmSecurityDefensesArgs(
                 # With Keycloak's own numbers; it watches nothing until it is told to.
                 brute_force_detection=keycloak.RealmSecurityDefensesBruteForceDetectionArgs(
                     permanent_lockout=False, max_login_failures=30, wait_increment_seconds=60
                 )
             ),
-            opts=ResourceOptions.merge(self._opts, ResourceOptions(retain_on_delete=keep)),
+            opts=ResourceOptions.merge(self._opts, ResourceOptions(retain_on_delete=args.keep_data)),
         )
 
     def _events(self, days: int) -> None:

@@ -16,17 +16,21 @@ from components.settings import Settings, parse
 
 def files(node: object) -> Iterator[str]:
     """What stands in fields whose schema says that they are paths of files."""
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from files(value)
     if not isinstance(node, BaseModel):
         return
-    for name, field in type(node).model_fields.items():
+    for name in type(node).model_fields:
         value = getattr(node, name)
-        if isinstance(value, str) and _is_path(type(node), name):
-            yield value
-        elif field is not None:
+        if value and _is_path(type(node), name):
+            yield from [value] if isinstance(value, str) else value
+        else:
             yield from files(value)
 
 
 def _is_path(model: type[BaseModel], name: str) -> bool:
+    """Or a list of such."""
     return '"format": "path"' in json.dumps(model.model_json_schema()["properties"][name])
 
 

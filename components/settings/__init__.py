@@ -1,7 +1,10 @@
 """What a stack's YAML may say: one typed tree, read once."""
 
+from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import S3, Backup, HostFolder, OwnVolume, Place, Sftp
+from components.settings.directory import Directory
 from components.settings.lifetimes import Lifetimes
+from components.settings.providers import Provider
 from components.settings.reading import SettingsError, load, parse
 from components.settings.retention import Retention
 from components.settings.sites import Site, Sites
@@ -19,13 +22,16 @@ __all__ = [
     "BucketAccess",
     "ByTheGateway",
     "CannedPolicy",
+    "Directory",
     "Files",
     "HostFolder",
     "Lifetimes",
     "LogLevel",
     "OwnVolume",
+    "Passwords",
     "Place",
     "Prefix",
+    "Provider",
     "Proxy",
     "Retention",
     "SelfSigned",
@@ -34,6 +40,7 @@ __all__ = [
     "Sftp",
     "Site",
     "Sites",
+    "Smtp",
     "Team",
     "load",
     "parse",

@@ -8,9 +8,12 @@ from typing import Any
 import pulumi
 from pydantic import ValidationError
 
+from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import S3, Backup, HostFolder, Keep, Nowhere, OwnVolume, Sftp
+from components.settings.directory import Attributes, Directory
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import Ports
+from components.settings.providers import Entra, Google, Keycloak, OpenIdConnect
 from components.settings.retention import Retention
 from components.settings.sites import Domains
 from components.settings.teams import BucketAccess, ServiceClient, Team
@@ -105,6 +108,8 @@ def _without_branch(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     for key in (("tls",), ("backup", "to")):
         if location[: len(key)] == key:
             return (*key, *location[len(key) + 1 :])
+    if location[:1] == ("identity_providers",):
+        return (*location[:2], *location[3:])
     return location
 
 
@@ -117,7 +122,8 @@ def _complaint(problem: Any) -> str:
         case "value_error":
             return str(problem["ctx"]["error"])
         case "union_tag_invalid" | "union_tag_not_found":
-            what, names = ("mode", MODES) if problem["loc"] == ("tls",) else ("kind", KINDS)
+            of_place = {"tls": ("mode", MODES), "identity_providers": ("kind", PROVIDERS)}
+            what, names = of_place.get(problem["loc"][0], ("kind", KINDS))
             return f"needs a {what} ({', '.join(names)}), but it is {problem['input']!r}"
         case "model_type":
             return f"needs a mapping (of {_keys(problem['loc'])}), but it is {problem['input']!r}"
@@ -134,6 +140,9 @@ _NODES: dict[str, type[Strict]] = {
     "lifetimes": Lifetimes,
     "service_clients": ServiceClient,
     "backup": Backup,
+    "directory": Directory,
+    "passwords": Passwords,
+    "smtp": Smtp,
 }
 MODES: dict[str, type[Strict]] = {
     "none": NoTls,
@@ -151,6 +160,14 @@ KINDS: dict[str, type[Strict]] = {
 }
 
 
+PROVIDERS: dict[str, type[Strict]] = {
+    "oidc": OpenIdConnect,
+    "keycloak": Keycloak,
+    "entra": Entra,
+    "google": Google,
+}
+
+
 def _keys(location: tuple[int | str, ...]) -> str:
     """What a mapping at this place may hold."""
     model: type[Strict] = Settings
@@ -160,6 +177,10 @@ def _keys(location: tuple[int | str, ...]) -> str:
         model = MODES[str(location[1])]
     elif location[:2] == ("backup", "to"):
         model = KINDS[str(location[2])]
+    elif location[:1] == ("identity_providers",):
+        model = PROVIDERS[str(location[2])]
+    elif location[:2] == ("directory", "attributes"):
+        model = Attributes
     elif location[:2] == ("backup", "keep"):
         model = Keep
     elif location:

@@ -6,10 +6,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from components.settings.backup import Keep
-from components.settings.reading import KINDS, MODES
+from components.settings.directory import Attributes
+from components.settings.reading import KINDS, MODES, PROVIDERS
 from components.settings.teams import BucketAccess, ServiceClient, Team
 from components.settings.tree import Settings
 from components.settings.values import Strict
@@ -27,11 +28,14 @@ from `docs/settings.schema.json`: the first line of `Pulumi.dev.yaml` is how.
 This page is made from `components/settings/`, by `python -m components.settings.reference`.
 """
 _FORMATS = {
+    "dn": "an entry's name (`ou=people,dc=example,dc=org`)",
     "email": "an e-mail address",
     "hostname": "a domain name",
     "ipv4": "an IPv4 address",
+    "ldap": "an address that begins with `ldaps://` or `ldap://`",
     "path": "a file",
     "subnet": "an IPv4 network",
+    "text": "a line of text",
     "uri": "an address that begins with `https://`",
 }
 _FROM_ELSEWHERE = ("prefix", "images")  # their defaults are no part of the tree
@@ -40,8 +44,9 @@ _FROM_ELSEWHERE = ("prefix", "images")  # their defaults are no part of the tree
 def page() -> str:
     """The page, as Markdown."""
     nodes = [("", Settings), *_nodes(Settings), ("teams.<name>", Team), ("teams.<name>.storage", BucketAccess)]
-    nodes.append(("service_clients.<name>", ServiceClient))
+    nodes += [("service_clients.<name>", ServiceClient), ("directory.attributes", Attributes)]
     nodes += [(f"tls` with mode `{mode}", node) for mode, node in MODES.items()]
+    nodes += [(f"identity_providers.<name>` with kind `{kind}", node) for kind, node in PROVIDERS.items()]
     nodes += [("backup.keep", Keep), *((f"backup.to` with kind `{kind}", node) for kind, node in KINDS.items())]
     return "\n".join([_HEAD, *(_table(place, node) for place, node in nodes)])
 
@@ -69,8 +74,9 @@ def schema() -> dict[str, Any]:
 
 def _nodes(model: type[Strict]) -> Iterator[tuple[str, type[Strict]]]:
     for key, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Strict):
-            yield key, field.annotation
+        for kind in (field.annotation, *get_args(field.annotation)):  # of one that may be left out, too
+            if isinstance(kind, type) and issubclass(kind, Strict):
+                yield key, kind
 
 
 def _table(place: str, node: type[Strict]) -> str:

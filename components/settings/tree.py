@@ -4,9 +4,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from components.settings.accounts import Passwords, Smtp
 from components.settings.backup import Backup, OwnVolume
+from components.settings.directory import Directory
 from components.settings.lifetimes import Lifetimes
 from components.settings.ports import BY_SITE, SHARED, Ports
+from components.settings.providers import Provider
 from components.settings.retention import Retention
 from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_address, is_loopback, is_private
 from components.settings.teams import DEFAULT_WORKSPACE, ServiceClient, Team
@@ -16,6 +19,7 @@ from components.settings.values import (
     Bucket,
     ClientName,
     DomainName,
+    File,
     HostName,
     Slug,
     Strict,
@@ -84,6 +88,16 @@ class Settings(Strict):
     backup: Backup = Backup()
     retention: Retention = Retention()
     lifetimes: Lifetimes = Lifetimes()
+    directory: Directory | None = None
+    """The LDAP or Active Directory that people are in."""
+    identity_providers: dict[Slug, Provider] = {}
+    """Other providers by which people log in, by name: of one of the kinds below."""
+    passwords: Passwords = Passwords()
+    smtp: Smtp | None = None
+    """How Keycloak sends mail."""
+    trusted_authorities: tuple[File, ...] = ()
+    """Files with authorities (PEM) that Keycloak believes besides those that everybody knows, where the certificate
+    of the mail server, the directory or a provider is by one of these; paths from the project's folder."""
     password_grant: bool = False
     """Whether MLflow takes user names and passwords, too, for clients that can do no better."""
     storage: Storage = Storage()
@@ -118,6 +132,18 @@ class Settings(Strict):
                 raise ValueError(f"service_clients.{name}.team is {client.team}, which is not in teams ({known})")
         if taken := [user for user in self.dev_users if user.startswith(SERVICE_ACCOUNT)]:
             raise ValueError(f"dev_users has {taken[0]}; names that begin with {SERVICE_ACCOUNT} are service clients'")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_of_elsewhere_lead_to_teams(self) -> Self:
+        sources = {f"identity_providers.{name}": provider.groups for name, provider in self.identity_providers.items()}
+        if self.directory:
+            sources["directory"] = self.directory.groups
+        for source, groups in sources.items():
+            for group, team in groups.items():
+                if team not in self.teams:
+                    known = ", ".join(self.teams)
+                    raise ValueError(f"{source}.groups.{group} is {team}, which is not in teams ({known})")
         return self
 
     @model_validator(mode="after")

@@ -91,6 +91,9 @@ DomainName = Annotated[
 Email = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$", json_schema_extra={"format": "email"})
 ]
+Text = Annotated[
+    str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", json_schema_extra={"format": "text"})
+]  # one line
 File = Annotated[str, Field(min_length=1, json_schema_extra={"format": "path"})]
 Folder = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/@+-]+$")]
 HostKey = Annotated[str, Field(pattern=r"^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/=]+$")]

@@ -42,6 +42,7 @@ class Double:
     session_life: int = 1800
     down: bool = False  # everything answers 503
     refuses: str = ""  # an OAuth error for every grant
+    reason: str = ""  # its description
     device_answers: list[str] = field(default_factory=list)  # errors before the login by code is granted
     device_changes: dict[str, Any] = field(default_factory=dict)
     platform_changes: dict[str, Any] = field(default_factory=dict)
@@ -219,7 +220,7 @@ class Double:
     def _token(self, form: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         grant = form["grant_type"]
         if self.refuses:
-            return _json(400, {"error": self.refuses})
+            return _json(400, {"error": self.refuses, "error_description": self.reason})
         if grant == "client_credentials":
             if form["client_secret"] != self.client_secret:
                 return _json(401, {"error": "unauthorized_client"})

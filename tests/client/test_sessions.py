@@ -103,6 +103,18 @@ def test_the_wait_for_keycloak_has_an_end(platform: Double, logged_in: LoginFile
     assert pauses[:4] == [0.5, 1, 2, 4]
 
 
+def test_a_job_waits_for_a_directory_that_does_not_answer_and_keeps_its_login(
+    platform: Double, logged_in: LoginFile, pauses: list[float]
+):
+    age(logged_in, 300)
+    platform.refuses, platform.reason = "invalid_grant", "User disabled"
+    with pytest.raises(Unavailable, match="disabled, or its directory does not answer"):
+        session_at(platform).access_token()
+    assert sum(pauses) > 120
+    platform.refuses = ""
+    assert session_at(platform).access_token()
+
+
 def test_a_login_that_has_ended_says_what_to_do(platform: Double, logged_in: LoginFile):
     age(logged_in, 300)
     platform.refuses = "invalid_grant"

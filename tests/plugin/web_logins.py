@@ -21,6 +21,7 @@ class Person:
 
     name: str = "ada"
     groups: tuple[str, ...] = ("editors",)
+    unavailable: bool = False  # the directory that he is in does not answer
     sid: str = field(default_factory=lambda: secrets.token_hex(8))
     life: float = 300
     access: dict[str, Any] = field(default_factory=dict)
@@ -101,6 +102,9 @@ class WebLogins:
         return self._tokens(person, query["nonce"])
 
     def _refresh(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        held = self._refresh_tokens.get(form["refresh_token"])
+        if held and held.unavailable:
+            return 400, {"error": "invalid_grant", "error_description": "User disabled"}
         person = self._refresh_tokens.pop(form["refresh_token"], None)  # each works once
         if person is None:
             self.renewals.append("")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.backup import BackupError
+from components.named_files import NamedFileError
 
 from .graph import DEV, PROJECT, Graph, Resource, declare
 
@@ -179,7 +179,7 @@ def test_nobody_but_its_role_may_copy_the_log(dev: Graph):
 
 def refused(**settings: Any) -> str:
     """What is said: one sentence that names key and file."""
-    with pytest.raises(BackupError) as caught:
+    with pytest.raises(NamedFileError) as caught:
         with_backup(**settings)
     said = str(caught.value)
     assert "\n" not in said

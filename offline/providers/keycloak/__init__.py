@@ -4,9 +4,18 @@ from typing import Any
 
 from offline.providers.base import Prop, StandIn
 from offline.providers.keycloak.api import AdminApi
+from offline.providers.keycloak.brokers import CustomIdentityProviderMapping, IdentityProvider
 from offline.providers.keycloak.clients import Client
 from offline.providers.keycloak.events import RealmEvents
+from offline.providers.keycloak.flows import Execution, Flow, Subflow
 from offline.providers.keycloak.groups import Group, GroupMemberships, UserGroups
+from offline.providers.keycloak.ldap import (
+    GroupMapper,
+    MsadUserAccountControlMapper,
+    UserAttributeMapper,
+    UserFederation,
+)
+from offline.providers.keycloak.localization import RealmLocalization
 from offline.providers.keycloak.mappers import (
     AudienceProtocolMapper,
     GroupMembershipProtocolMapper,
@@ -41,6 +50,7 @@ PROVIDER = StandIn(
     [
         Realm(),
         RealmEvents(),
+        RealmLocalization(),
         Client(),
         ClientScope(),
         ClientDefaultScopes(),
@@ -53,6 +63,15 @@ PROVIDER = StandIn(
         GroupRoles(),
         UserGroups(),
         User(),
+        UserFederation(),
+        UserAttributeMapper(),
+        GroupMapper(),
+        MsadUserAccountControlMapper(),
+        Flow(),
+        Subflow(),
+        Execution(),
+        IdentityProvider(),
+        CustomIdentityProviderMapping(),
     ],
     connect=connect,
     config=CONFIG,

@@ -61,7 +61,7 @@ class AdminObject(ResourceType):
                 )
         for name, field in self.fields.items():
             if field.kind is DURATION and inputs.get(name) not in (None, UNKNOWN):
-                _check_duration(name, inputs[name])
+                check_duration(name, inputs[name])
         return inputs
 
     def create(self, client: AdminApi, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -104,7 +104,7 @@ class AdminObject(ResourceType):
         return outputs
 
 
-def _check_duration(name: str, value: str) -> None:
+def check_duration(name: str, value: str) -> None:
     try:
         DURATION.encode(value)
     except ValueError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from offline.providers.base import Prop, ProviderError
 from offline.providers.checks import with_defaults
+from offline.providers.keycloak import mail
 from offline.providers.keycloak.api import AdminApi
 from offline.providers.keycloak.fields import Field, decode, duration, encode, flag, number, text
 from offline.providers.keycloak.objects import AdminObject, properties_of
@@ -112,7 +113,6 @@ _WEB_AUTHN = {
 }
 _SHOWN = ("otpPolicy", "webAuthnPolicy", "webAuthnPasswordlessPolicy")
 _NEVER_SET: dict[str, Any] = {
-    "smtpServer": None,
     "internationalization": None,
     "defaultDefaultClientScopes": [],
     "defaultOptionalClientScopes": [],
@@ -120,7 +120,7 @@ _NEVER_SET: dict[str, Any] = {
 
 
 class Realm(AdminObject):
-    """keycloak:index/realm:Realm (pulumi-keycloak 6.14.1), without mail, locales and second-factor policies."""
+    """keycloak:index/realm:Realm (pulumi-keycloak 6.14.1), without locales and second-factor policies."""
 
     token = "keycloak:index/realm:Realm"
     fields = FIELDS
@@ -130,6 +130,7 @@ class Realm(AdminObject):
         internalId=Prop(str, computed=True, replaces=True),
         attributes=Prop(dict, of=str),
         securityDefenses=Prop(dict, of=_DEFENSES),
+        smtpServer=Prop(dict, of=mail.SERVER),
         terraformDeletionProtection=Prop(bool),
         **{name: Prop(dict, computed=True) for name in _SHOWN},
         **{name: Prop(list if value == [] else dict) for name, value in _NEVER_SET.items()},
@@ -155,6 +156,8 @@ class Realm(AdminObject):
             )
         if state is None or inputs.get("securityDefenses") or state.get("securityDefenses"):
             body |= _defenses(inputs.get("securityDefenses") or {})
+        if state is None or inputs.get("smtpServer") or state.get("smtpServer"):
+            body["smtpServer"] = mail.sent(inputs.get("smtpServer"))
         return body
 
     def told(self, client: AdminApi, representation: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,6 +168,7 @@ class Realm(AdminObject):
             "internalId": representation["id"],
             # Keycloak keeps attributes of its own among these; only what the program set is the program's.
             "attributes": {key: live[key] for key in given.get("attributes") or {} if key in live},
+            "smtpServer": mail.told(representation.get("smtpServer"), given.get("smtpServer")),
             "securityDefenses": _told_defenses(representation, given.get("securityDefenses")),
             "otpPolicy": {name: representation[f"otpPolicy{name[0].upper()}{name[1:]}"] for name in _OTP},
             "webAuthnPolicy": _web_authn(representation, "webAuthnPolicy"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow_platform.client import clock, web
 from mlflow_platform.client.certificates import Trust
-from mlflow_platform.client.errors import ClientError
+from mlflow_platform.client.errors import ClientError, Unavailable
 
 _LONGEST = 10 * 365 * 86400  # seconds; a number beyond is no life of a token
 _LAST = 2**33  # seconds since 1970: in the year 2242
@@ -59,6 +59,9 @@ def ask(endpoint: str, form: Mapping[str, str], trust: Trust) -> dict[str, Any]:
     if status == 200:
         return document
     code = document.get("error")
+    if code == "invalid_grant" and document.get("error_description") == "User disabled":
+        # Keycloak says so of whom it cannot ask a directory about, too, and renews the login when it can.
+        raise Unavailable("Your account is disabled, or its directory does not answer.")
     raise Refused(code if isinstance(code, str) and _CODE.fullmatch(code) else f"status {status}")
 
 

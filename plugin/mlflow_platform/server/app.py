@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mlflow_platform.server import audit
 from mlflow_platform.server.browser import account, browser, oidc
 from mlflow_platform.server.browser.browser import Browser
-from mlflow_platform.server.browser.keycloak import KeycloakUnavailable
+from mlflow_platform.server.browser.keycloak import AccountUnavailable, KeycloakUnavailable
 from mlflow_platform.server.browser.session_table import Session
 from mlflow_platform.server.credentials import endpoints, passwords
 from mlflow_platform.server.credentials.limits import Limits
@@ -165,6 +165,8 @@ class Gate:
             answer = unauthenticated(str(refused))
         except Refused as refused:
             answer = refused.answer
+        except AccountUnavailable:
+            answer = unavailable("Your account is disabled, or its directory does not answer; try again in a moment.")
         except (KeysUnavailable, KeycloakUnavailable):
             answer = unavailable("Keycloak does not answer; try again in a moment.")
         except SQLAlchemyError as failure:

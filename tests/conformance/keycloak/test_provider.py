@@ -8,7 +8,7 @@ from offline.providers.keycloak import PROVIDER
 from offline.providers.values import UNKNOWN
 
 from ..harness import Plugin, Refused
-from . import test_clients, test_people, test_realm, test_scopes
+from . import test_brokers, test_clients, test_federations, test_people, test_realm, test_scopes
 from .world import (
     ATTRIBUTE_MAPPER,
     AUDIENCE_MAPPER,
@@ -16,6 +16,7 @@ from .world import (
     CLIENT,
     DEFAULT_SCOPES,
     EVENTS,
+    FEDERATION,
     GROUP,
     GROUP_MAPPER,
     MEMBERS,
@@ -27,7 +28,15 @@ from .world import (
     configured,
 )
 
-LIVES = [*test_realm.LIVES, *test_clients.LIVES, *test_scopes.LIVES, *test_people.LIVES]
+DIRECTORY = test_federations.DIRECTORY
+LIVES = [
+    *test_realm.LIVES,
+    *test_clients.LIVES,
+    *test_scopes.LIVES,
+    *test_people.LIVES,
+    *test_federations.LIVES,
+    *test_brokers.LIVES,
+]
 
 
 def test_every_type_has_a_life_here(plugin: Plugin, world: World):
@@ -99,7 +108,10 @@ def test_wrong_credentials_are_named_and_not_shown(config: dict[str, Any]):
     ("token", "inputs", "reason"),
     [
         (REALM, {"accessTokenLifespan": "5 minutes"}, "'5 minutes' is not a duration"),
-        (REALM, {"smtpServer": {"host": "h"}}, "'smtpServer' is not supported by the offline engine"),
+        (REALM, {"otpPolicy": {"digits": 8}}, "'otpPolicy' is not supported by the offline engine"),
+        (REALM, {"smtpServer": {"host": "h"}}, "'from' is required"),
+        (FEDERATION, {"realmId": "r", **DIRECTORY, "readTimeout": "10"}, "'10' is not a duration"),
+        (FEDERATION, {"realmId": "r", **DIRECTORY, "kerberos": {}}, "'kerberos' is not supported"),
         (REALM, {"securityDefenses": {"headers": {"xFrame": "DENY"}}}, "did you mean 'xFrameOptions'"),
         (CLIENT, {"realmId": "r", "accessType": "SECRET"}, "must be one of CONFIDENTIAL, PUBLIC, BEARER-ONLY"),
         (CLIENT, {"realmId": "r"}, "'accessType' is required"),

@@ -12,7 +12,13 @@ def _realm(plugin: Plugin, world: World) -> Case:
     name, edit = f"{world.realm}-life", plugin.client.put
     return Case(
         REALM,
-        {"realm": name, "displayName": "A", "accessTokenLifespan": "5m", "attributes": {"a": "1", "b": "2"}},
+        {
+            "realm": name,
+            "displayName": "A",
+            "accessTokenLifespan": "5m",
+            "attributes": {"a": "1", "b": "2"},
+            "smtpServer": {"host": "mail.example.org", "from": "a@example.org", "starttls": True},
+        },
         update={
             "realm": name,
             "enabled": False,
@@ -21,6 +27,16 @@ def _realm(plugin: Plugin, world: World) -> Case:
             "ssoSessionMaxLifespan": "72h0m0s",
             "offlineSessionIdleTimeout": "720h0m0s",
             "passwordPolicy": "length(12)",
+            "resetPasswordAllowed": True,
+            "verifyEmail": True,
+            "smtpServer": {
+                "host": "mail.example.org",
+                "port": "465",
+                "from": "a@example.org",
+                "fromDisplayName": "A",
+                "ssl": True,
+                "auth": {"username": "mlflow", "password": "smtp-secret"},
+            },
             "attributes": {"a": "3"},
             "securityDefenses": {
                 "bruteForceDetection": {"maxLoginFailures": 5, "permanentLockout": True},
@@ -35,9 +51,16 @@ def _realm(plugin: Plugin, world: World) -> Case:
                 "ssoSessionIdleTimeout": 60,
                 "offlineSessionIdleTimeout": 60,
                 "passwordPolicy": "",
+                "smtpServer": {"host": "mail.example.net", "from": "a@example.org"},
             },
         ),
-        drifted={"securityDefenses", "ssoSessionIdleTimeout", "offlineSessionIdleTimeout", "passwordPolicy"},
+        drifted={
+            "securityDefenses",
+            "ssoSessionIdleTimeout",
+            "offlineSessionIdleTimeout",
+            "passwordPolicy",
+            "smtpServer",
+        },
         vanish=lambda made: plugin.client.delete(made.id),
         unimportable={"attributes", "securityDefenses"},
     )

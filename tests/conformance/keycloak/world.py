@@ -22,6 +22,16 @@ MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"
 GROUP_ROLES = "keycloak:index/groupRoles:GroupRoles"
 USER_GROUPS = "keycloak:index/userGroups:UserGroups"
 USER = "keycloak:index/user:User"
+FLOW = "keycloak:authentication/flow:Flow"
+SUBFLOW = "keycloak:authentication/subflow:Subflow"
+EXECUTION = "keycloak:authentication/execution:Execution"
+IDENTITY_PROVIDER = "keycloak:oidc/identityProvider:IdentityProvider"
+PROVIDER_MAPPER = "keycloak:index/customIdentityProviderMapping:CustomIdentityProviderMapping"
+LOCALIZATION = "keycloak:index/realmLocalization:RealmLocalization"
+FEDERATION = "keycloak:ldap/userFederation:UserFederation"
+DIRECTORY_ATTRIBUTE_MAPPER = "keycloak:ldap/userAttributeMapper:UserAttributeMapper"
+DIRECTORY_GROUP_MAPPER = "keycloak:ldap/groupMapper:GroupMapper"
+ACCOUNT_CONTROL_MAPPER = "keycloak:ldap/msadUserAccountControlMapper:MsadUserAccountControlMapper"
 
 BUILT_IN_SCOPES = ["acr", "basic", "email", "profile", "roles", "web-origins"]
 

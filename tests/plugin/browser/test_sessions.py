@@ -88,6 +88,19 @@ def test_a_session_that_keycloak_has_ended_ends_here(server: Server, browser: Br
     assert "location.hash" in browser.open("/").text
 
 
+def test_a_session_outlives_the_outage_of_a_directory_without_any_rights_in_it(
+    server: Server, browser: Browser, ada: Person
+) -> None:
+    ada.unavailable = True
+    change(server, ada, "renew_at = 1, expires_at = 1")
+    answer = browser.fetch()
+    assert answer.status_code == 503
+    assert "disabled, or its directory does not answer" in answer.text
+    ada.unavailable = False
+    assert browser.fetch().status_code == 200  # at once: nobody else had to wait, either
+    assert sessions(server, ada) == 1
+
+
 def test_a_renewed_token_is_verified_as_any_other(server: Server, browser: Browser, ada: Person) -> None:
     ada.access = {"aud": ["minio"]}
     change(server, ada, "renew_at = 1, expires_at = 1")

@@ -26,6 +26,10 @@ class KeycloakUnavailable(Exception):
     """Keycloak did not answer, or not sensibly, or does not know this server."""
 
 
+class AccountUnavailable(KeycloakUnavailable):
+    """Somebody is disabled, or in a directory that does not answer: of both Keycloak says the same."""
+
+
 @dataclass(frozen=True, repr=False)
 class Tokens:
     """What a login or a renewal yields; never to be logged."""
@@ -92,7 +96,7 @@ class Keycloak:
         if not isinstance(answer, dict):
             raise KeycloakUnavailable
         if response.status_code == 400 and answer.get("error") == "invalid_grant":
-            raise GrantRefused
+            raise AccountUnavailable if answer.get("error_description") == "User disabled" else GrantRefused
         if response.status_code != 200:
             logger.warning("%s answered %d to client %s", self._token, response.status_code, self._client)
             raise KeycloakUnavailable

@@ -13,7 +13,13 @@ import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
-from mlflow_platform.server.browser.keycloak import GrantRefused, Keycloak, KeycloakUnavailable, Tokens
+from mlflow_platform.server.browser.keycloak import (
+    AccountUnavailable,
+    GrantRefused,
+    Keycloak,
+    KeycloakUnavailable,
+    Tokens,
+)
 from mlflow_platform.server.browser.seal import SealBroken
 from mlflow_platform.server.browser.session_table import Session, SessionTable, hashed
 from mlflow_platform.server.identity.admission import Admission
@@ -136,6 +142,8 @@ class Sessions:
             raise GrantRefused
         try:
             new = await self._keycloak.renew(session.tokens.refresh)
+        except AccountUnavailable:  # which says nothing of others
+            raise
         except KeycloakUnavailable:
             self._quiet_until = time.monotonic() + QUIET
             raise

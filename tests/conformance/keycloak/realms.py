@@ -1,0 +1,75 @@
+"""The platform's own realm at the tests' Keycloak, declared by its component and brought up by the real CLI."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_keycloak as keycloak
+
+from components.people import Group
+from components.realm import Realm, RealmArgs
+from components.settings import Lifetimes, Passwords
+
+from ..stacks import Stack
+from .logins import TRACKING, App
+
+ROOT = Path(__file__).parents[3]
+GROUPS = {
+    "model-admins": Group(policy="consoleAdmin", members=("ada",)),
+    "model-developers": Group(policy="team-model-developers"),
+}
+
+
+@contextmanager
+def realm(folder: Path, config: dict[str, Any], name: str, **settings: Any) -> Iterator[tuple[Stack, App, str]]:
+    """The stack, MLflow's client, and the password of ada, who is a local administrator."""
+    stack = Stack(_program(config, name, settings), "dev", folder, python=sys.executable, root=ROOT)
+    try:
+        stack.up()
+        outputs = stack.outputs()
+        yield stack, App(config["url"], name, outputs["secret"]), outputs["ada"]
+    finally:
+        stack.destroy()
+
+
+def _program(config: dict[str, Any], name: str, settings: dict[str, Any]) -> Callable[[], None]:
+    class OfATest(Realm):
+        pass
+
+    OfATest.name = name
+
+    def program() -> None:
+        provider = keycloak.Provider(
+            "admin",
+            url=config["url"],
+            client_id=config["clientId"],
+            username=config["username"],
+            password=pulumi.Output.secret(config["password"]),
+            initial_login=False,
+        )
+        arguments: dict[str, Any] = {
+            "provider": provider,
+            "keep_data": False,
+            "public_url": config["url"],
+            "tracking_url": TRACKING,
+            "console_url": "http://127.0.0.1:2",
+            "backchannel_logout_url": "http://127.0.0.1:3",
+            "groups": GROUPS,
+            "dev_users": ("ada",),
+            "lifetimes": Lifetimes(),
+            "events_days": 1,
+            "password_grant": True,
+            "directory": None,
+            "identity_providers": {},
+            "passwords": Passwords(),
+            "smtp": None,
+            **settings,
+        }
+        made = OfATest("realm", RealmArgs(**arguments))
+        pulumi.export("secret", made.web.secret)
+        pulumi.export("ada", made.passwords["ada"])
+
+    return program
