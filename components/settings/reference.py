@@ -74,7 +74,8 @@ def schema() -> dict[str, Any]:
 
 def _nodes(model: type[Strict]) -> Iterator[tuple[str, type[Strict]]]:
     for key, field in model.model_fields.items():
-        for kind in (field.annotation, *get_args(field.annotation)):  # of one that may be left out, too
+        choices = get_args(field.annotation)
+        for kind in choices if type(None) in choices else [field.annotation]:  # of one that may be left out, too
             if isinstance(kind, type) and issubclass(kind, Strict):
                 yield key, kind
 
