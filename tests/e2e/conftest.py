@@ -111,6 +111,16 @@ class Platform:
         self._remember(self.homes[user])
         return self.environment(XDG_STATE_HOME=str(self.homes[user]), HOME=str(self.homes[user]))
 
+    def as_service(self, client: str) -> dict[str, str]:
+        """The environment of a service client, which logs in by itself and keeps nothing."""
+        service = self.outputs["service_clients"][client]
+        self.handed_out.add(service["client_secret"])
+        return self.environment(
+            MLFLOW_PLATFORM_CLIENT_ID=service["client_id"],
+            MLFLOW_PLATFORM_CLIENT_SECRET=service["client_secret"],
+            XDG_STATE_HOME="/nowhere",
+        )
+
     def log_in(self, user: str, home: Path, *options: str, program: Path | str = CLIENT) -> None:
         """Runs `mlflow-platform login` and does at Keycloak what it says."""
         home.mkdir(exist_ok=True)

@@ -68,14 +68,7 @@ def test_a_notebook_logs_in_by_its_link_trains_registers_and_loads(platform: Pla
 
 
 def test_a_service_trains_without_a_login(platform: Platform):
-    service = platform.outputs["service_clients"]["ci"]
-    environment = platform.environment(
-        MLFLOW_PLATFORM_CLIENT_ID=service["client_id"],
-        MLFLOW_PLATFORM_CLIENT_SECRET=service["client_secret"],
-        XDG_STATE_HOME="/nowhere",
-    )
-    platform.handed_out.add(service["client_secret"])
-    printed = platform.run([sys.executable, str(ROOT / "examples/train_digits.py")], environment)
+    printed = platform.run([sys.executable, str(ROOT / "examples/train_digits.py")], platform.as_service("ci"))
     run_id = printed.split()[1].rstrip(":")
     run = platform.ask(platform.token("dev"), "GET", f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
     assert {"key": "mlflow.user", "value": "service-account-ci"} in run["data"]["tags"]

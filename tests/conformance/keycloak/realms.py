@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import pulumi_keycloak as keycloak
 
 from components.people import Group
 from components.realm import Realm, RealmArgs
@@ -15,6 +14,7 @@ from components.settings import Lifetimes, Passwords
 
 from ..stacks import Stack
 from .logins import TRACKING, App
+from .world import administrator
 
 ROOT = Path(__file__).parents[3]
 GROUPS = {
@@ -42,14 +42,7 @@ def _program(config: dict[str, Any], name: str, settings: dict[str, Any]) -> Cal
     OfATest.name = name
 
     def program() -> None:
-        provider = keycloak.Provider(
-            "admin",
-            url=config["url"],
-            client_id=config["clientId"],
-            username=config["username"],
-            password=pulumi.Output.secret(config["password"]),
-            initial_login=False,
-        )
+        provider = administrator(config)
         arguments: dict[str, Any] = {
             "provider": provider,
             "keep_data": False,

@@ -9,7 +9,7 @@ import pulumi_keycloak as keycloak
 import pytest
 
 from ..stacks import Stack
-from .world import BUILT_IN_SCOPES, configured
+from .world import BUILT_IN_SCOPES, administrator, configured
 
 
 @pytest.mark.slow  # e2e takes the whole program through the same
@@ -17,14 +17,7 @@ def test_a_stack_comes_up_stays_still_and_goes(config: dict[str, Any], prefix: s
     password, client_secret = f"pw-{secrets.token_hex(8)}", f"cs-{secrets.token_hex(8)}"
 
     def program() -> None:
-        provider = keycloak.Provider(
-            "admin",
-            url=config["url"],
-            client_id=config["clientId"],
-            username=config["username"],
-            password=pulumi.Output.secret(config["password"]),
-            initial_login=False,
-        )
+        provider = administrator(config)
         _declare(prefix, pulumi.ResourceOptions(provider=provider), password, client_secret)
 
     stack = pulumi_stack(program)

@@ -4,6 +4,9 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+import pulumi
+import pulumi_keycloak as keycloak
+
 from offline.providers.keycloak import PROVIDER
 
 from ..harness import Plugin
@@ -51,3 +54,15 @@ class World:
 def configured(**arguments: Any) -> Plugin:
     """A plugin of its own configuration."""
     return Plugin(copy.copy(PROVIDER), arguments)
+
+
+def administrator(config: dict[str, Any]) -> keycloak.Provider:
+    """For a program, by the configuration of the stand-in."""
+    return keycloak.Provider(
+        "admin",
+        url=config["url"],
+        client_id=config["clientId"],
+        username=config["username"],
+        password=pulumi.Output.secret(config["password"]),
+        initial_login=False,
+    )

@@ -16,7 +16,7 @@ TEAMS = {
 }
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def older(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platform, str]]:
     """The stack, now with workspaces, and what a training before that has printed."""
     with brought_up(tmp_path_factory.mktemp("rooms")) as stack:
@@ -35,6 +35,6 @@ def older(has_pulumi: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield platform, printed
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def rooms(older: tuple[Platform, str]) -> Platform:
     return older[0]

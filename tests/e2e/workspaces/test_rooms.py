@@ -122,14 +122,7 @@ def test_who_is_in_several_rooms_says_which_by_mlflows_own_variable(rooms: Platf
 
 
 def test_a_service_client_works_in_its_teams_room(rooms: Platform):
-    service = rooms.outputs["service_clients"]["ci"]
-    environment = rooms.environment(
-        MLFLOW_PLATFORM_CLIENT_ID=service["client_id"],
-        MLFLOW_PLATFORM_CLIENT_SECRET=service["client_secret"],
-        XDG_STATE_HOME="/nowhere",
-    )
-    rooms.handed_out.add(service["client_secret"])
-    printed = rooms.run([sys.executable, "-c", LOG], environment)
+    printed = rooms.run([sys.executable, "-c", LOG], rooms.as_service("ci"))
     assert json.loads(printed.splitlines()[-1])["place"].startswith("s3://mlflow/workspaces/nlp/")
 
 

@@ -10,7 +10,7 @@ from tests.plugin.workspaces.building import PEOPLE, ROOMS, TEAMS, Building
 from tests.plugin.workspaces.things import Things, furnish
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def building(tmp_path_factory: pytest.TempPathFactory, backstage: Backstage) -> Iterator[Building]:
     teams = {team: {"levels": levels, "reads": [""]} for team, levels in TEAMS.items()}
     environment = prepare(tmp_path_factory.mktemp("rooms"), backstage, workspaces=ROOMS, teams=teams)
@@ -28,6 +28,6 @@ def building(tmp_path_factory: pytest.TempPathFactory, backstage: Backstage) -> 
         yield Building(server, tokens, environment)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def rooms(building: Building) -> dict[str, Things]:
     return {room: furnish(building, room) for room in ROOMS}
