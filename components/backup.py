@@ -91,7 +91,6 @@ class Backup(pulumi.ComponentResource):
                 volumes={"/var/lib/backup": args.network.volume(name, self).name, **mounts},
                 healthcheck=["CMD", "test", "-S", "/run/backup/control.sock"],
                 memory_mb=args.memory_mb,
-                cpu_shares=128,  # whoever waits for an answer goes first
                 memory_folders={"/run/backup": 16, "/tmp": 16},
                 start_seconds=60,
             ),

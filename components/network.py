@@ -20,7 +20,6 @@ class ServiceArgs:
     image: Input[str]
     healthcheck: Sequence[str]
     memory_mb: int
-    cpu_shares: int | None = None  # of the processors where they are full, beside 1024 of each other service
     user: str | None = None  # else the image's own
     entrypoints: Sequence[str] = ()
     command: Sequence[Input[str]] | None = None
@@ -116,7 +115,6 @@ class Network:
             ],
             labels=self._container_labels(),
             restart="unless-stopped",
-            cpu_shares=args.cpu_shares,
             memory=args.memory_mb,
             memory_swap=args.memory_mb,  # without it the daemon refuses later changes of memory
             capabilities=docker.ContainerCapabilitiesArgs(

@@ -104,12 +104,6 @@ def test_its_container_has_no_capability_and_no_port_and_reaches_the_servers_alo
     assert {network["name"] for network in backup["networksAdvanced"]} == {"mlflow-dev", "mlflow-dev-database"}
 
 
-def test_where_the_processors_are_full_it_steps_back_behind_whoever_waits_for_an_answer(dev: Graph):
-    shares = {service.name: service.inputs["cpuShares"] for service in dev.services if "cpuShares" in service.inputs}
-    assert shares.keys() == {"backup"}
-    assert shares["backup"] < 1024 / 4
-
-
 def test_only_the_file_with_secrets_has_any(graph: Graph):
     secrets = secrets_of(graph)
     hidden = [secrets["key"], secrets["postgres_password"], secrets["s3_secret_key"], *secrets["place"].values()]
