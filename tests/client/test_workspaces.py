@@ -8,7 +8,7 @@ from mlflow.tracking.default_experiment import registry as experiments
 from mlflow.tracking.request_header import registry as headers
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
-from mlflow_platform.client import sessions, workspaces
+from mlflow_platform.client import sessions, telemetry, workspaces
 from mlflow_platform.client.errors import ClientError
 from mlflow_platform.client.store import LoginFile
 from mlflow_platform.client.tracking import PlatformExperiment, PlatformHeaders
@@ -101,3 +101,16 @@ def test_who_names_no_experiment_is_in_the_workspaces_own(
     monkeypatch.setattr("mlflow.tracking.MlflowClient.get_experiment_by_name", lambda self, name: Found())
     mlflow.set_tracking_uri(platform.url)
     assert experiments.get_experiment_id() == "7"
+
+
+def test_spans_of_other_libraries_go_there_too(
+    platform: Double, chosen: str, other: Double, monkeypatch: pytest.MonkeyPatch
+):
+    def sent(server: Double) -> str | None:
+        telemetry.session().post(f"{server.url}/v1/traces", data=b"spans")
+        return server.to("/v1/traces")[-1].headers.get(workspaces.HEADER)
+
+    assert sent(platform) == chosen
+    assert sent(other) is None
+    monkeypatch.setenv(workspaces.VARIABLE, "vision")
+    assert sent(platform) == "vision"

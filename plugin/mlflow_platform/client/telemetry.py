@@ -11,8 +11,9 @@ from typing import Any
 from requests import PreparedRequest, Response, Session
 from requests.auth import AuthBase
 
+from mlflow_platform.client import workspaces
 from mlflow_platform.client.addresses import InvalidUrl, normalized
-from mlflow_platform.client.mlflow_session import authority_of
+from mlflow_platform.client.mlflow_session import authority_of, session_at
 from mlflow_platform.client.tracking import Bearer
 
 _PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
@@ -41,7 +42,10 @@ class _Login(AuthBase):
         self._session = session
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        return Bearer(_server(request.url or ""), verified=bool(self._session.verify))(request)
+        server = _server(request.url or "")
+        if server and session_at(server) and (name := workspaces.asked(server)):
+            request.headers.setdefault(workspaces.HEADER, name)
+        return Bearer(server, verified=bool(self._session.verify))(request)
 
 
 def _server(url: str) -> str | None:

@@ -21,7 +21,7 @@ _LONGEST = 64  # MLflow's names have 63 characters
 
 
 def meant(server: str) -> str | None:
-    """The one that was chosen, unless MLflow itself was told of one."""
+    """What to add to MLflow's own requests: the one that was chosen, unless MLflow itself was told of one."""
     return None if os.environ.get(VARIABLE) else chosen(server)
 
 
@@ -30,9 +30,14 @@ def chosen(server: str) -> str | None:
     return content.decode("ascii", "replace").strip() or None if content else None
 
 
+def asked(server: str) -> str | None:
+    """The one that requests name; None leaves it to the platform."""
+    return os.environ.get(VARIABLE) or chosen(server)
+
+
 def used(server: str, theirs: list[str]) -> str | None:
     """The one that MLflow works in here, of somebody's."""
-    return os.environ.get(VARIABLE) or chosen(server) or next(iter(theirs), None)
+    return asked(server) or next(iter(theirs), None)
 
 
 def choose(session: Session, name: str) -> None:
