@@ -159,7 +159,8 @@ class Gate:
                 elif token is None:
                     session = await self._browser.session(scope)
                     token = session.tokens.access
-                identity = self._entered(await self._admission.admit(token, scope), scope)
+                identity = await self._admission.admit(token, scope)
+                identity = self._entered(identity, scope)
                 answer = await self._private(scope, token, identity, session)
         except TokenRefused as refused:
             answer = unauthenticated(str(refused))

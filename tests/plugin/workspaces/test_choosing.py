@@ -1,5 +1,7 @@
 """Which room a request is for, and what there is to see of the others."""
 
+import json
+
 import pytest
 
 from tests.plugin.workspaces.building import PEOPLE, ROOMS, Building, rights
@@ -24,6 +26,14 @@ def test_a_room_of_others_is_told_from_none_by_nothing(building: Building, room:
     else:
         assert answer.status_code == 403
         assert answer.json()["message"] == "None of your teams is in a workspace of that name; yours are nlp."
+
+
+def test_who_was_refused_a_room_is_in_the_audit_trail(building: Building):
+    before = len(building.server.log_file.read_text())
+    building.ask("callers", "vision", "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0")
+    written = building.server.log_file.read_text()[before:].splitlines()
+    [line] = [json.loads(text[text.index("{") :]) for text in written if '"event": "refused"' in text]
+    assert (line["user"], line["status"]) == ("callers", 403)
 
 
 def test_a_request_for_two_rooms_is_for_none(building: Building):
