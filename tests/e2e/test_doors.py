@@ -18,7 +18,11 @@ _AS_THE_SERVER = """
 import os
 from pathlib import Path
 for process in Path("/proc").glob("[0-9]*/environ"):
-    variables = dict(line.split("=", 1) for line in process.read_text().split("\\0") if "=" in line)
+    try:
+        said = process.read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended since, as a check of the container's health does
+        continue
+    variables = dict(line.split("=", 1) for line in said.split("\\0") if "=" in line)
     if "_MLFLOW_SERVER_FILE_STORE" in variables:
         os.environ.update(variables)
 """
