@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 NOTES = """All servers: the same image, Python, uvicorn options, logging and number of workers; the user is no
 administrator, may edit everything, and has a token that is good for all of the time. Requests go straight to the
-server's container. "Of no auth" is the median over the rounds of the ratio to the round beside it (in brackets without
-the best and the worst round); CPU is the processor time of the server's container, which a busy machine hardly
+server's container. "Of {reference}" is the median over the rounds of the ratio to the round beside it (in brackets
+without the best and the worst round); CPU is the processor time of the server's container, which a busy machine hardly
 changes."""
 
 
@@ -76,9 +76,9 @@ def compare() -> str:
         transfers = moving.moving(stage, client, servers, platform=ours, proxy=proxy, no_auth=no_auth)
     return "\n\n".join(
         [
-            NOTES,
+            NOTES.format(reference="no auth"),
             "## Requests",
-            table(answering.HEADING, requests),
+            table(answering.heading("no auth"), requests),
             "## Where a request's processor time goes",
             table(costs.HEADING, layers),
             "## Artifacts",
@@ -100,11 +100,10 @@ def compare_workspaces() -> str:
         for server in pair:
             server.wait()
         rows = answering.answering(stage, [(each, answering.Data.made_by(each)) for each in pair])
-    heading = [name.replace("no auth", "without") for name in answering.HEADING]
     return "\n\n".join(
         [
-            NOTES.replace("no auth", "without"),
-            table(heading, rows),
+            NOTES.format(reference="without"),
+            table(answering.heading("without"), rows),
             "## Versions",
             table(["what", "version"], versions()),
         ]

@@ -123,7 +123,7 @@ class Providers(pulumi.ComponentResource):
         _, made = self._people.groups_of(f"provider.{alias}", settings.groups, policies)
         for group, its in made.items():
             keycloak.CustomIdentityProviderMapping(
-                its._name,
+                its.pulumi_resource_name,
                 realm=self._people.realm_id,
                 identity_provider_alias=provider.alias,
                 name=group,

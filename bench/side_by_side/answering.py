@@ -123,15 +123,17 @@ def row(what: str, clients: int, name: str, figures: Figures, reference: Figures
     ]
 
 
-HEADING = [
-    "request",
-    "clients",
-    "server",
-    "requests/s",
-    "of no auth",
-    f"goal {GOAL}",
-    "p50 ms",
-    "p99 ms",
-    "CPU ms a request",
-    "of no auth, by CPU",
-]
+def heading(reference: str) -> list[str]:
+    """Of the table; `reference` is what the first server is called there."""
+    return [
+        "request",
+        "clients",
+        "server",
+        "requests/s",
+        f"of {reference}",
+        f"goal {GOAL}",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms a request",
+        f"of {reference}, by CPU",
+    ]

@@ -128,9 +128,7 @@ def token(options: argparse.Namespace) -> int:
 
 def workspace(options: argparse.Namespace) -> int:
     session = _session(tracking_uri())
-    if options.name:
-        workspaces.choose(session, options.name)
-    theirs = workspaces.listed(session)
+    theirs = workspaces.choose(session, options.name) if options.name else workspaces.listed(session)
     used = workspaces.used(session.tracking_uri, theirs)
     print("\n".join(f"{'*' if name == used else ' '} {name}" for name in theirs) or "This platform has no workspaces.")
     return 0

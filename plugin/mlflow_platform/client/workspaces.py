@@ -40,14 +40,15 @@ def used(server: str, theirs: list[str]) -> str | None:
     return asked(server) or next(iter(theirs), None)
 
 
-def choose(session: Session, name: str) -> None:
-    """Keeps it for all processes of this user. Raises ClientError where it is none of hers."""
+def choose(session: Session, name: str) -> list[str]:
+    """Keeps it for all processes of this user, and says what else is hers. Raises ClientError where it is not."""
     if name not in (theirs := listed(session)):
         there = f"there are {', '.join(theirs)}" if theirs else f"{session.tracking_uri} has none"
         raise ClientError(f"There is no workspace {name} for {session.username}; {there}.")
     file = _file(session.tracking_uri)
     with file.replacement(f"{name}\n".encode()) as new:
         file.put(new)
+    return theirs
 
 
 def listed(session: Session) -> list[str]:

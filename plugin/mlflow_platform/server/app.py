@@ -186,14 +186,11 @@ class Gate:
         """A model called for a job, by the rights of who started it."""
         try:
             identity = self._entered(identity, scope)
+            if sentence := refusal(identity.level, scope["method"], scope["path"]):
+                raise Refused(forbidden(sentence))
         except Refused as refused:
             audit.refused(refused.answer, scope, identity)
             await refused.answer(scope, receive, send)
-            return
-        if sentence := refusal(identity.level, scope["method"], scope["path"]):
-            answer = forbidden(sentence)
-            audit.refused(answer, scope, identity)
-            await answer(scope, receive, send)
         else:
             await self._forward(within(scope, self._host), receive, send, identity)
 

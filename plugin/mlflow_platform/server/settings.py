@@ -92,12 +92,17 @@ class Settings(BaseModel):
         """Of every process that opens MLflow's stores: by this variable they know workspaces."""
         return {"MLFLOW_ENABLE_WORKSPACES": str(bool(self.workspaces)).lower()}
 
+    @property
+    def all_workspaces(self) -> tuple[str, ...]:
+        """In the order in which one is taken where nobody says which."""
+        return self.workspaces or (DEFAULT_WORKSPACE,)
+
     def levels(self, teams: Iterable[str]) -> dict[str, Level]:
         """What somebody in these teams may do: the highest level in each workspace, in the order of the workspaces."""
         theirs = [self.teams[team].levels for team in teams]
         return {
             workspace: level
-            for workspace in self.workspaces or (DEFAULT_WORKSPACE,)
+            for workspace in self.all_workspaces
             if (level := strongest(levels[workspace] for levels in theirs if workspace in levels))
         }
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from mlflow_platform.server.identity.caller import Identity
-from mlflow_platform.server.settings import DEFAULT_WORKSPACE, Level, Settings
+from mlflow_platform.server.settings import Level, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +56,11 @@ class Rights:
             held = {str(held.role.name) for held in user.user_role_assignments} if user else set()
             administrates = bool(user and user.is_admin)
         teams = frozenset(name for name in self._settings.teams if f"{ROLE_PREFIX}{name}" in held)
-        workspaces = self._settings.workspaces or (DEFAULT_WORKSPACE,)
+        everywhere = dict.fromkeys(self._settings.all_workspaces, Level.ADMIN)
         return Identity(
             username=username,
             teams=teams,
-            levels=dict.fromkeys(workspaces, Level.ADMIN) if administrates else self._settings.levels(teams),
+            levels=everywhere if administrates else self._settings.levels(teams),
             client="mlflow-job",
             has_policy=False,
             issued_at=0,

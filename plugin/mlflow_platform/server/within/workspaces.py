@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from mlflow.entities import Workspace
 from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
-from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore as WorkspaceStore
 from sqlalchemy import Engine, select
 
 from mlflow_platform.server.settings import DEFAULT_WORKSPACE, SettingsError
@@ -25,13 +24,13 @@ def make(engine: Engine, bucket: str, workspaces: Sequence[str]) -> None:
                 "workspaces again"
             )
         return
-    uri = engine.url.render_as_string(hide_password=False)
-    known = WorkspaceStore(uri)
+    tracking = WorkspaceAwareSqlAlchemyStore(engine.url.render_as_string(hide_password=False), f"s3://{bucket}")
+    known = tracking._get_workspace_provider_instance()
     there = {workspace.name for workspace in known.list_workspaces()}
     for name in workspaces:
         if name not in there:
             known.create_workspace(Workspace(name=name))
-    tracking = WorkspaceAwareSqlAlchemyStore(uri, f"s3://{bucket}")
-    for name in workspaces:
         with tracking.ManagedSessionMaker(read_only=False) as session:
             tracking._create_default_experiment(session, workspace_override=name)
+    for opened in (tracking.engine, known._engine):  # this process lives on beside the workers, and asks no more
+        opened.dispose()
