@@ -125,3 +125,26 @@ def securely(secure: Double, ca_file: str, monkeypatch: pytest.MonkeyPatch) -> L
     Path(ca_file).unlink()
     secure.requests.clear()
     return LoginFile(secure.url)
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What MLflow does with the entry points of what is installed."""
+    import mlflow
+    from mlflow.tracking.context import registry as contexts
+    from mlflow.tracking.default_experiment import registry as experiments
+    from mlflow.tracking.request_auth import registry as auths
+    from mlflow.tracking.request_header import registry as headers
+    from mlflow_platform.client import tracking
+
+    for registry, own in (
+        (headers._request_header_provider_registry, tracking.PlatformHeaders),
+        (auths._request_auth_provider_registry, tracking.PlatformAuth),
+        (contexts._run_context_provider_registry, tracking.PlatformUser),
+        (experiments._default_experiment_provider_registry, tracking.PlatformExperiment),
+    ):
+        others = [it for it in registry._registry if type(it).__name__ != own.__name__]
+        monkeypatch.setattr(registry, "_registry", [*others, own()])
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    yield
+    mlflow.set_tracking_uri("")

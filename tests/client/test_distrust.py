@@ -22,9 +22,9 @@ from tests.authority import Pair, authority
 from tests.client import tls
 from tests.client.conftest import age
 from tests.client.double import Double
-from tests.client.test_tracking import authorization, registered
+from tests.client.test_tracking import authorization
 
-__all__ = ["registered"]
+pytestmark = pytest.mark.usefixtures("registered")
 
 HTTP_ANSWER = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -11,30 +10,16 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from mlflow.tracking.context import registry as contexts
-from mlflow.tracking.request_auth import registry as auths
 from mlflow.tracking.request_header import registry as headers
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 from mlflow_platform.client.store import LoginFile
-from mlflow_platform.client.tracking import PlatformAuth, PlatformHeaders, PlatformUser
+from mlflow_platform.client.tracking import PlatformUser
 
 from tests.client.conftest import age
 from tests.client.double import Double
 
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As MLflow does with the entry points of what is installed."""
-    for registry, own in (
-        (headers._request_header_provider_registry, PlatformHeaders),
-        (auths._request_auth_provider_registry, PlatformAuth),
-        (contexts._run_context_provider_registry, PlatformUser),
-    ):
-        others = [it for it in registry._registry if type(it).__name__ != own.__name__]
-        monkeypatch.setattr(registry, "_registry", [*others, own()])
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    yield
-    mlflow.set_tracking_uri("")
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def ask(url: str) -> None:

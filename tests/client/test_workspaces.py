@@ -1,35 +1,18 @@
 """Which workspace is meant: what was chosen once, unless MLflow is told of another."""
 
-from collections.abc import Iterator
-
 import mlflow
 import pytest
 from mlflow.tracking.default_experiment import registry as experiments
-from mlflow.tracking.request_header import registry as headers
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 from mlflow_platform.client import sessions, telemetry, workspaces
 from mlflow_platform.client.errors import ClientError
 from mlflow_platform.client.store import LoginFile
-from mlflow_platform.client.tracking import PlatformExperiment, PlatformHeaders
 
 from tests.client.double import Double
 from tests.client.test_cli import run
 
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As MLflow does with the entry points of what is installed."""
-    registries = (
-        (headers._request_header_provider_registry, PlatformHeaders),
-        (experiments._default_experiment_provider_registry, PlatformExperiment),
-    )
-    for registry, own in registries:
-        others = [it for it in registry._registry if type(it).__name__ != own.__name__]
-        monkeypatch.setattr(registry, "_registry", [*others, own()])
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    yield
-    mlflow.set_tracking_uri("")
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

@@ -64,9 +64,11 @@ class Platform:
         self.handed_out.add(token)
         return token
 
-    def ask(self, token: str, method: str, path: str, **options: Any) -> httpx.Response:
+    def ask(
+        self, token: str, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
         """A request to MLflow."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         return httpx.request(method, self.url + path, headers=headers, timeout=30, trust_env=False, **options)
 
     def session(self, token: str) -> dict[str, str]:

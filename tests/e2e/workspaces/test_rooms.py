@@ -46,9 +46,8 @@ def theirs(rooms: Platform) -> dict[str, dict[str, str]]:
 
 
 def run_of(platform: Platform, user: str, run: str, room: str | None = None) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {platform.token(user)}", **({HEADER: room} if room else {})}
-    path = f"{platform.url}/api/2.0/mlflow/runs/get?run_id={run}"
-    return httpx.get(path, headers=headers, timeout=30, trust_env=False)
+    headers = {HEADER: room} if room else {}
+    return platform.ask(platform.token(user), "GET", f"/api/2.0/mlflow/runs/get?run_id={run}", headers=headers)
 
 
 def test_who_is_in_one_room_works_there_without_saying_so(theirs: dict[str, dict[str, str]]):

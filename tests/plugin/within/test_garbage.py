@@ -99,12 +99,18 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def bucket(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """Beside a database of its own in the test's folder."""
     bucket = Bucket()
     monkeypatch.setattr(garbage, "get_artifact_repository", bucket.repository)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")  # where the registry looks for models
     monkeypatch.setattr(utils, "_tracking_uri", None)  # whatever an earlier test of this process has set
     shutil.copy2(empty, tmp_path)
+    return bucket
+
+
+@pytest.fixture
+def store(tmp_path: Path, bucket: Bucket) -> Store:
     return Store(tmp_path, bucket)
 
 
@@ -125,14 +131,9 @@ def test_a_deleted_run_leaves_with_its_artifacts_after_its_days_and_not_before(s
 
 
 def test_each_workspace_is_emptied_and_nothing_of_it_that_was_not_deleted(
-    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket = Bucket()
-    monkeypatch.setattr(garbage, "get_artifact_repository", bucket.repository)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
-    monkeypatch.setattr(utils, "_tracking_uri", None)
-    shutil.copy2(empty, tmp_path)
     rooms = ("vision", "nlp", "default")
     make(create_engine(f"sqlite:///{tmp_path}/mlflow.db"), "mlflow", rooms)
     store = Store(tmp_path, bucket, rooms)

@@ -44,6 +44,11 @@ class Building:
         headers = {} if room is None else {"X-MLFLOW-WORKSPACE": room}
         return self.server.ask(self.tokens[person], method, path, headers=headers, **options)
 
+    def call(self, person: str, room: str | None, method: str, path: str, known: dict[str, Any]) -> httpx.Response:
+        """With all of it where such a request has its parameters."""
+        where = "params" if method == "GET" else "json"
+        return self.ask(person, room, method, path, **{where: known})
+
     def done(self, person: str, room: str, path: str, *, method: str = "POST", **body: Any) -> Any:
         answer = self.ask(person, room, method, path, json=body)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"

@@ -91,8 +91,7 @@ def may(person: str, room: str | None, thing: str | None, *, write: bool) -> boo
 
 
 def sent(building: Building, person: str, room: str | None, request: Request) -> tuple[int, str]:
-    method, path, known = request
-    answer = building.ask(person, room, method, path, **({"params": known} if method == "GET" else {"json": known}))
+    answer = building.call(person, room, *request)
     return answer.status_code, answer.text
 
 
