@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from launcher import (
+    access,
     backups,
     browser,
     copies,
@@ -91,6 +92,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     outputs_parser.add_argument("--json", action="store_true", help="as one JSON object")
     outputs_parser.add_argument("--show-secrets", action="store_true", help="also the passwords")
     add("status", show_status, "show the health of every part; exit code 1 when one is not well")
+    access_parser = add("access", access.show, "show who may do what, and through which group")
+    access.add_options(access_parser)
     destroy_parser = add("destroy", destroying.destroy, "take the stack down; its data stay, or go where you say so")
     destroying.add_options(destroy_parser)
     test_parser = add("test", test, "run the tests; arguments that are not listed here go to pytest")

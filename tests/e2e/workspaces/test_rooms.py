@@ -207,3 +207,14 @@ def test_what_was_before_is_carried_over_and_no_object_moves(older: tuple[Platfo
     assert run_of(platform, "vera", run).status_code == 200
     assert run_of(platform, "dev", run).status_code in UNSEEN
     assert platform.objects(platform.token("ada")) == before
+
+
+def test_an_operator_sees_who_gets_into_which_room_and_by_what(rooms: Platform):
+    said = rooms.stack.platform("access", "--room", "vision").stdout.splitlines()
+    assert [line.split() for line in said if "vision" in line] == [
+        ["vera", "MANAGE", "/vision"],
+        ["nina", "READ", "/vision-readers"],
+    ]
+    theirs = rooms.stack.platform("access", "nina").stdout
+    assert "s3://mlflow/workspaces/vision/*" in theirs
+    assert "/nlp" in theirs
