@@ -269,7 +269,10 @@ def test(paths: Paths, options: argparse.Namespace) -> int:
     marked = [] if options.all else ["-m", "not slow"]
     os.chdir(paths.root)
     say("   pytest")
-    os.execve(paths.python, [str(paths.python), "-m", "pytest", *marked, *options.rest], {**os.environ, **environment})
+    # Two kinds of tests at a time: those that make containers wait for them most of the time.
+    two = ["--numprocesses=2", "--dist=loadgroup"]
+    command = [str(paths.python), "-m", "pytest", *two, *marked, *options.rest]
+    os.execve(paths.python, command, {**os.environ, **environment})
 
 
 def env(paths: Paths, options: argparse.Namespace) -> int:
