@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import re
 import shlex
 import socket
@@ -17,7 +16,6 @@ from urllib.parse import urlsplit
 from launcher import (
     access,
     backups,
-    browser,
     copies,
     destroying,
     disks,
@@ -33,8 +31,8 @@ from launcher import (
     sizes,
     status,
     summary,
+    tests,
     upgrade,
-    venv,
 )
 from launcher.console import Failure, done, duration, only_work, say, table
 from launcher.doors import Doors
@@ -96,15 +94,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     access.add_options(access_parser)
     destroy_parser = add("destroy", destroying.destroy, "take the stack down; its data stay, or go where you say so")
     destroying.add_options(destroy_parser)
-    test_parser = add("test", test, "run the tests; arguments that are not listed here go to pytest")
-    test_parser.add_argument("--all", action="store_true", help="also the tests that take minutes")
+    test_parser = add("test", tests.run, "run the tests; arguments that are not listed here go to pytest")
+    tests.add_options(test_parser)
     copies.add_commands(add)
     add("env", env, 'print exports for the shell: eval "$(./platform env)" makes plain pulumi work')
     pulumi_parser = add("pulumi", pulumi, "run pulumi on the stack, e.g. ./platform pulumi stack graph")
     pulumi_parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="passed to pulumi as it is")
 
     options, unknown = parser.parse_known_args(arguments)
-    if unknown and options.command is not test:
+    if unknown and options.command is not tests.run:
         parser.error(f"unknown arguments: {' '.join(unknown)}")
     options.rest = [*options.rest, *unknown]
     return options
@@ -257,22 +255,6 @@ def _known(paths: Paths, options: argparse.Namespace) -> State | None:
         except Failure:  # there is no such stack, which is no reason to hide what Docker has
             return None
     return state if state and state.made else None
-
-
-def test(paths: Paths, options: argparse.Namespace) -> int:
-    stack = prepare.stack(paths, prepare.Request.of(options), images_too=True)
-    venv.fill(paths, "test")
-    venv.add_client(paths)
-    browser.ensure(paths, install=not options.no_install)
-    # Tests make stacks of their own; the state of this checkout's is none of their business.
-    environment = {name: value for name, value in stack.environment.items() if not name.startswith("PULUMI_BACKEND")}
-    marked = [] if options.all else ["-m", "not slow"]
-    os.chdir(paths.root)
-    say("   pytest")
-    # Two kinds of tests at a time: those that make containers wait for them most of the time.
-    two = ["--numprocesses=2", "--dist=loadgroup"]
-    command = [str(paths.python), "-m", "pytest", *two, *marked, *options.rest]
-    os.execve(paths.python, command, {**os.environ, **environment})
 
 
 def env(paths: Paths, options: argparse.Namespace) -> int:

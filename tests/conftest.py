@@ -9,10 +9,9 @@ import docker
 import pytest
 
 from components.images import BASE, PINS
-from tests.e2e.browser import SCREENSHOTS
 
 ROOT = Path(__file__).parents[1]
-WITH_CONTAINERS = {"conformance", "e2e", "images", "launcher"}
+WITH_CONTAINERS = {"conformance", "e2e", "images"}
 
 
 def pytest_configure() -> None:
@@ -22,14 +21,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the tests that run side by side, those of one kind stay together, with what they share.
-
-    All that make containers are one kind: a browser gives up what it is loading whenever a network comes or goes on its
-    machine (ERR_NETWORK_CHANGED).
-    """
+    """So that `./platform test` can run those that make containers beside those that do not."""
     for item in items:
-        kind = item.path.relative_to(ROOT / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group("containers" if kind in WITH_CONTAINERS else kind))
+        if item.path.relative_to(ROOT / "tests").parts[0] in WITH_CONTAINERS:
+            item.add_marker(pytest.mark.containers)
 
 
 def pytest_runtest_setup() -> None:
@@ -38,11 +33,6 @@ def pytest_runtest_setup() -> None:
         asyncio.get_event_loop()
     except RuntimeError:
         asyncio.set_event_loop(asyncio.new_event_loop())
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if SCREENSHOTS.exists():
-        terminalreporter.write_line(f"screenshots: {SCREENSHOTS}")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from botocore.config import Config
 from playwright.sync_api import Browser
 
 from tests.e2e import keycloak
-from tests.e2e.browser import Person, chromium
+from tests.e2e.browser import SCREENSHOTS, Person, chromium
 from tests.e2e.checkouts import ROOT
 from tests.e2e.stack import Stack
 
@@ -199,3 +199,8 @@ def someone(browser: Browser, platform: Platform) -> Iterator[Callable[[str], Pe
     for person in people:
         platform.handed_out |= set(person.cookies().values())
         person.leave()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if SCREENSHOTS.exists():
+        terminalreporter.write_line(f"screenshots: {SCREENSHOTS}")
