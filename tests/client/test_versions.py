@@ -2,16 +2,12 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
-import requests
 from mlflow_platform.client import versions
 from mlflow_platform.client.store import LoginFile
 
@@ -85,39 +81,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = shutil.copytree(ROOT / "plugin", folder / "plugin", ignore=shutil.ignore_patterns("*.egg-info", "build"))
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", ".", source, cwd=folder)
     return next(folder.glob("*.whl"))
-
-
-@pytest.fixture(scope="module")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MLflow as the platform has it, without the plugin; its address."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", "sqlite:///mlflow.db", "--default-artifact-root", "s3://mlflow"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*command, *stores, "--no-serve-artifacts"], cwd=folder, env=environment, stdout=log, stderr=log
-        )
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait_for(f"{url}/health", server, folder / "log")
-            yield url
-        finally:
-            server.terminate()
-            server.wait(60)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    give_up = time.monotonic() + 180
-    while server.poll() is None and time.monotonic() < give_up:
-        try:
-            if requests.get(url, timeout=5).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.5)
-    pytest.fail(f"MLflow's server does not answer: {log.read_text()[-2000:]}")
 
 
 @pytest.mark.slow

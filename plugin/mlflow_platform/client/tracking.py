@@ -95,6 +95,7 @@ class Bearer(AuthBase):
         if token and "Authorization" not in request.headers:
             request.headers["Authorization"] = f"Bearer {token}"
             request.register_hook("response", self._asked_anew)
+            request.register_hook("response", _settled)
         return request
 
     def _asked_anew(self, answer: Response, **options: Any) -> Response:
@@ -141,6 +142,12 @@ class Bearer(AuthBase):
 
             discovery.check_server(self._server)
         return session.access_token(over=over) if session else None
+
+
+def _settled(answer: Response, **_: Any) -> Response:
+    from mlflow_platform.client import races
+
+    return races.settled(answer)
 
 
 def _workspace(server: str) -> dict[str, str]:
