@@ -34,9 +34,18 @@ http {{
     uwsgi_temp_path /tmp/uwsgi;
     scgi_temp_path /tmp/scgi;
 
-    # Paths only: a query may hold a code, a state or a signature.
+    # Paths only: a query may hold a code, a state or a signature. Who asked is what MLflow says, or the name of the
+    # credentials that a request to S3 is signed with: `./platform audit` knows whose they are.
+    map "$http_authorization $args" $access_key {{
+        default "-";
+        "~Credential=(?<named>[A-Za-z0-9]{{3,128}})(?:/|%2F)" $named;
+    }}
+    map $upstream_http_x_mlflow_platform_caller $caller {{
+        default $upstream_http_x_mlflow_platform_caller;
+        ""      "- -";
+    }}
     log_format paths '$remote_addr [$time_iso8601] $request_method $uri $status $body_bytes_sent $request_time'
-                     ' $upstream_addr';
+                     ' $upstream_addr $access_key $caller';
     access_log /dev/stdout paths;
     server_tokens off;
 
@@ -89,6 +98,7 @@ http {{
 {dropped_headers}
     # It holds for all ports of a host: where it is right, the gateway says so itself, and Keycloak says it everywhere.
     proxy_hide_header Strict-Transport-Security;
+    proxy_hide_header X-MLflow-Platform-Caller;
     proxy_headers_hash_max_size 2048;  # for so many names
     proxy_headers_hash_bucket_size 128;
 
@@ -203,6 +213,7 @@ class Gateway(pulumi.ComponentResource):
                 ],
                 healthcheck=["CMD", "curl", "-fsS", f"http://{_HEALTH}/"],
                 memory_mb=args.memory_mb,
+                log_mb=600,  # who did what: some millions of requests
                 memory_folders={"/tmp": 16},
                 start_seconds=60,
                 interval="1s",

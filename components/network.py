@@ -20,6 +20,7 @@ class ServiceArgs:
     image: Input[str]
     healthcheck: Sequence[str]
     memory_mb: int
+    log_mb: int = 30  # of which the oldest third makes room
     user: str | None = None  # else the image's own
     entrypoints: Sequence[str] = ()
     command: Sequence[Input[str]] | None = None
@@ -122,7 +123,7 @@ class Network:
             ),
             security_opts=["no-new-privileges"],
             log_driver="json-file",
-            log_opts={"max-size": "10m", "max-file": "3"},
+            log_opts={"max-size": f"{args.log_mb // 3}m", "max-file": "3"},
             healthcheck=docker.ContainerHealthcheckArgs(
                 tests=list(args.healthcheck),
                 interval=args.interval,

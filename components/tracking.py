@@ -98,6 +98,7 @@ class Tracking(pulumi.ComponentResource):
                 },
                 healthcheck=["CMD", "python", "-c", _HEALTHY],
                 memory_mb=args.memory_mb,
+                log_mb=600,  # who logged in and was refused, beside each request
                 disk_folders=["/tmp"],  # what a browser asks for passes through it whole, of any size
             ),
             ResourceOptions(parent=self),

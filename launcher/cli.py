@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from launcher import (
     access,
+    audit,
     backups,
     copies,
     destroying,
@@ -92,6 +93,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("status", show_status, "show the health of every part; exit code 1 when one is not well")
     access_parser = add("access", access.show, "show who may do what, and through which group")
     access.add_options(access_parser)
+    audit_parser = add("audit", audit.show, "show who did what, and who was refused, from all trails in one order")
+    audit.add_options(audit_parser)
     destroy_parser = add("destroy", destroying.destroy, "take the stack down; its data stay, or go where you say so")
     destroying.add_options(destroy_parser)
     test_parser = add("test", tests.run, "run the tests; arguments that are not listed here go to pytest")

@@ -137,6 +137,16 @@ def test_a_method_override_changes_nothing(server: Server) -> None:
     assert answer.status_code == 403
 
 
+def test_an_answer_says_for_the_gateways_log_who_asked_where_he_was_let_in(server: Server) -> None:
+    header = "X-MLflow-Platform-Caller"
+    token = server.realm.token("jürgen müller@example.org", ("viewers",))
+    search = ("POST", "/api/2.0/mlflow/experiments/search")
+    found = server.ask(token, *search, json={"max_results": 1}, headers={header: "ada default"})
+    assert found.headers.get_list(header) == ["j%C3%BCrgen%20m%C3%BCller%40example.org default"]
+    assert header not in server.ask(None, *search, json={}).headers
+    assert header not in server.http.get("/health").headers
+
+
 def test_two_authorization_headers_are_one_too_many(server: Server) -> None:
     value = f"Bearer {server.realm.token()}"
     headers = [("Authorization", value), ("Authorization", value)]

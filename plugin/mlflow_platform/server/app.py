@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from contextlib import nullcontext
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Flask
 from mlflow.environment_variables import _MLFLOW_AUTH_ADMIN_BOOTSTRAPPED
@@ -56,6 +56,9 @@ SERVER_INFO = frozenset({"/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/se
 # On gateway routes the Authorization header may belong to the model's provider; MLflow's own identity then comes here.
 GATEWAY_HEADER = b"x-mlflow-authorization"
 CREDENTIALS = frozenset({b"authorization", b"cookie", GATEWAY_HEADER})
+
+CALLER_HEADER = b"x-mlflow-platform-caller"
+"""Of answers: who asked, in which workspace. The gateway writes it into its log, and passes it on to nobody."""
 
 
 def create_app() -> "Gate":
@@ -227,9 +230,14 @@ class Gate:
         return await endpoints.session(self._settings, self._sts, scope, token, identity)
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send, identity: Identity) -> None:
+        caller = (CALLER_HEADER, f"{quote(identity.username, safe='')} {quote(identity.workspace, safe='')}".encode())
+
         async def noted(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 403:
-                audit.denied(scope, identity)
+            if message["type"] == "http.response.start":
+                if message["status"] == 403:
+                    audit.denied(scope, identity)
+                others = [header for header in message.get("headers", ()) if header[0].lower() != CALLER_HEADER]
+                message = {**message, "headers": [*others, caller]}
             await send(message)
 
         reset = current.set(identity)
