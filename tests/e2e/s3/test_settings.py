@@ -53,3 +53,16 @@ def test_administrators_do(platform: Platform):
     assert READS["lifecycle"](s3, bucket)["Rules"]
     CHANGES["tags"](s3, bucket)
     s3.delete_bucket_tagging(Bucket=bucket)
+
+
+def test_who_writes_reads_versions_and_deletes_none_for_good(platform: Platform):
+    """MinIO asks who reads a version, or lists them, for no more than GetObject and ListBucket."""
+    s3, bucket = platform.s3(platform.token("dev")), platform.outputs["artifact_bucket"]
+    version = s3.put_object(Bucket=bucket, Key="settings/versions", Body=b"first")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="settings/versions", Body=b"second")
+    listed = s3.list_object_versions(Bucket=bucket, Prefix="settings/versions")["Versions"]
+    assert version in [each["VersionId"] for each in listed]
+    assert s3.get_object(Bucket=bucket, Key="settings/versions", VersionId=version)["Body"].read() == b"first"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=bucket, Key="settings/versions", VersionId=version)
+    s3.delete_object(Bucket=bucket, Key="settings/versions")
