@@ -37,6 +37,7 @@ class Providers(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Providers", name, None, opts)
         self._name, self._people = name, args.people
         self._opts = ResourceOptions.merge(args.people.opts, ResourceOptions(parent=self))
+        self._steps: list[pulumi.Resource] = []  # of the first login
         first_login = self._first_login()
         for alias, settings in args.settings.items():
             provider = self._broker(alias, settings, first_login)
@@ -66,7 +67,7 @@ class Providers(pulumi.ComponentResource):
         return flow.alias
 
     def _subflow(self, name: str, parent: Output[str], alias: str, requirement: str, priority: int) -> Output[str]:
-        return authentication.Subflow(
+        flow = authentication.Subflow(
             f"{self._name}-{name}",
             realm_id=self._people.realm_id,
             parent_flow_alias=parent,
@@ -74,19 +75,26 @@ class Providers(pulumi.ComponentResource):
             provider_id="basic-flow",
             requirement=requirement,
             priority=priority,
-            opts=self._opts,
-        ).alias
+            opts=self._after_the_last(),
+        )
+        self._steps.append(flow)
+        return flow.alias
 
     def _step(self, name: str, flow: Output[str], authenticator: str, requirement: str, priority: int) -> None:
-        authentication.Execution(
+        step = authentication.Execution(
             f"{self._name}-{name}",
             realm_id=self._people.realm_id,
             parent_flow_alias=flow,
             authenticator=authenticator,
             requirement=requirement,
             priority=priority,
-            opts=self._opts,
+            opts=self._after_the_last(),
         )
+        self._steps.append(step)
+
+    def _after_the_last(self) -> ResourceOptions:
+        """One by one: Keycloak (26.7) answers 500 to whoever lists a flow while another step of it is half made."""
+        return ResourceOptions.merge(self._opts, ResourceOptions(depends_on=self._steps[-1:]))
 
     def _broker(self, alias: str, settings: Provider, first_login: Output[str]) -> oidc.IdentityProvider:
         endpoints = settings.endpoints
