@@ -130,7 +130,7 @@ def _words(statement: Mapping[str, Any]) -> set[str]:
 
 
 def _asked(state: State, resource: str, command: list[str]) -> Any:
-    server = next((made for made in state.made if made.kind == "container" and made.resource == resource), None)
+    server = state.container(resource)
     said = server and answer(["docker", "exec", server.id, *command])
     if not server or said is None:
         raise Failure(f"{server.name if server else resource} does not say who may do what; ./platform status.")

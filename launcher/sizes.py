@@ -48,7 +48,7 @@ def told(state: State) -> str:
 
 
 def _ask(state: State) -> tuple[str, list[Size]] | str:
-    server = next((made for made in state.made if made.kind == "container" and made.resource == "minio-1"), None)
+    server = state.container("minio-1")
     bucket = next((it["inputs"].get("bucket") for it in state.resources if it["type"] == _BUCKET), None)
     if not server or not bucket:
         return "there is none"

@@ -61,6 +61,10 @@ class State:
         """In the order of creation: what something depends on comes before it."""
         return [made for resource in self.resources if (made := _made(resource))]
 
+    def container(self, resource: str) -> Made | None:
+        """The one that the program calls so."""
+        return next((made for made in self.made if made.kind == "container" and made.resource == resource), None)
+
     @property
     def runs(self) -> bool:
         """Whether it has containers, and so more than the data that `destroy` left."""

@@ -103,7 +103,7 @@ def _at(said: dict[str, Any]) -> datetime:
 
 def _log(state: State, resource: str, since: datetime | None) -> Iterator[tuple[datetime, str]]:
     """The lines with their moments: both streams, which Docker keeps apart."""
-    made = next((made for made in state.made if made.kind == "container" and made.resource == resource), None)
+    made = state.container(resource)
     if not made:
         raise Failure(f"This stack has no {resource}; ./platform up makes it.")
     begin = ["--since", since.isoformat()] if since else []

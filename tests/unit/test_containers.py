@@ -56,6 +56,7 @@ def test_its_memory_is_limited_and_so_is_its_swap(container: Resource):
 
 def test_its_log_is_rotated(container: Resource):
     assert container.inputs["logDriver"] == "json-file"
+    assert container.inputs["logOpts"].keys() == {"max-size", "max-file"}
     megabytes = int(container.inputs["logOpts"]["max-size"].removesuffix("m"))
     assert 10 <= megabytes * int(container.inputs["logOpts"]["max-file"]) <= 600
 
