@@ -55,6 +55,7 @@ identity = Identity(
         directory=settings.directory,
         identity_providers=settings.identity_providers,
         passwords=settings.passwords,
+        second_factor=settings.second_factor,
         smtp=settings.smtp,
         trusted_authorities=settings.trusted_authorities,
     ),

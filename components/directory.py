@@ -10,7 +10,7 @@ from pulumi import Output, ResourceOptions
 
 from components import named_files
 from components.durations import go_duration
-from components.people import People
+from components.people import Group, People
 from components.settings import Directory as Settings
 
 
@@ -46,11 +46,11 @@ _DOWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class DirectoryArgs:
-    """What a Directory needs; `policies` are the teams'."""
+    """What a Directory needs; `teams` say which rights its groups can have."""
 
     settings: Settings
     people: People
-    policies: Mapping[str, str]
+    teams: Mapping[str, Group]
 
 
 class Directory(pulumi.ComponentResource):
@@ -68,7 +68,7 @@ class Directory(pulumi.ComponentResource):
         federation = self._federation(kind, settings)
         self._names(kind, settings, federation.id)
         if settings.groups:
-            self._groups(kind, settings, federation.id, args.policies)
+            self._groups(kind, settings, federation.id, args.teams)
         keycloak.RealmLocalization(
             name,
             realm_id=args.people.realm_id,
@@ -136,8 +136,8 @@ class Directory(pulumi.ComponentResource):
                 opts=self._opts,
             )
 
-    def _groups(self, kind: _Kind, settings: Settings, federation: Output[str], policies: Mapping[str, str]) -> None:
-        above, made = self._people.groups_of("directory", settings.groups, policies)
+    def _groups(self, kind: _Kind, settings: Settings, federation: Output[str], teams: Mapping[str, Group]) -> None:
+        above, made = self._people.groups_of("directory", settings.groups, teams)
         ldap.GroupMapper(
             f"{self._name}-groups",
             realm_id=self._people.realm_id,

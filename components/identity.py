@@ -15,7 +15,7 @@ from components.network import Network, ServiceArgs
 from components.passwords import password
 from components.people import Group
 from components.realm import Client, Realm, RealmArgs
-from components.settings import Directory, Lifetimes, Passwords, Provider, Smtp
+from components.settings import Directory, Lifetimes, Passwords, Provider, SecondFactor, Smtp
 
 _ADMIN = "admin"
 _HTTP = 8080
@@ -50,6 +50,7 @@ class IdentityArgs:
     directory: Directory | None
     identity_providers: Mapping[str, Provider]
     passwords: Passwords
+    second_factor: SecondFactor | None  # of everybody
     smtp: Smtp | None
     trusted_authorities: tuple[str, ...]  # files
     memory_mb: int = 1280
@@ -101,6 +102,7 @@ class Identity(pulumi.ComponentResource):
                 directory=args.directory,
                 identity_providers=args.identity_providers,
                 passwords=args.passwords,
+                second_factor=args.second_factor,
                 smtp=args.smtp,
             ),
             ResourceOptions(parent=self),

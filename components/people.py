@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import pulumi_keycloak as keycloak
 from pulumi import Alias, Output, ResourceOptions
 
-from components.settings import SERVICE_ACCOUNT
+from components.settings import SERVICE_ACCOUNT, SecondFactor
 
-# Attributes of the groups, from which the claims are made.
+# Attributes of the groups: from these the claims are made,
 TEAM = "mlflow-team"
 POLICY = "policy"
+SECOND_FACTOR = "second-factor"  # and by this one the login page knows of whom it asks more.
 
 # What a team had until `UserGroups` took over. Were that deleted, its members would be out once all else is made;
 # so another resource of the same realm and group goes on with its state.
@@ -21,11 +22,19 @@ _LIST_OF_MEMBERS = Alias(type_="keycloak:index/groupMemberships:GroupMemberships
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A group: the MinIO policy that its members' tokens carry, and the dev users and service clients in it."""
+    """A team: the MinIO policy that its members' tokens carry, the dev users and service clients in it, and what its
+    members need besides a password.
+    """
 
     policy: str
     members: tuple[str, ...] = ()
     service_clients: tuple[str, ...] = ()
+    second_factor: SecondFactor | None = None
+
+    def attributes(self, team: str) -> dict[str, str]:
+        """Of each group whose members have the rights of this team."""
+        more = {SECOND_FACTOR: self.second_factor} if self.second_factor else {}
+        return {TEAM: team, POLICY: self.policy, **more}
 
     @property
     def user_names(self) -> set[str]:
@@ -46,12 +55,12 @@ class People:
     realm_id: Output[str]
     opts: ResourceOptions
 
-    def group(self, name: str, policy: str) -> keycloak.Group:
+    def group(self, name: str, rights: Group) -> keycloak.Group:
         """A team."""
-        return self._group(name, name, {TEAM: name, POLICY: policy})
+        return self._group(name, name, rights.attributes(name))
 
     def groups_of(
-        self, source: str, teams: Mapping[str, str], policies: Mapping[str, str]
+        self, source: str, teams: Mapping[str, str], rights: Mapping[str, Group]
     ) -> tuple[keycloak.Group, dict[str, keycloak.Group]]:
         """A group for each that a directory or provider has, with the rights of the team that it stands for.
 
@@ -59,7 +68,7 @@ class People:
         """
         above = self._group(f"{source}.groups", f"Groups of {source}", {})
         groups = {
-            name: self._group(f"{source}.{_unique(name)}", name, {TEAM: team, POLICY: policies[team]}, above.id)
+            name: self._group(f"{source}.{_unique(name)}", name, rights[team].attributes(team), above.id)
             for name, team in teams.items()
         }
         return above, groups

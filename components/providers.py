@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_keycloak as keycloak
-import pulumi_keycloak.authentication as authentication
 import pulumi_keycloak.oidc as oidc
 from pulumi import Output, ResourceOptions
 
 from components import named_files
-from components.people import People
+from components.flows import Flow
+from components.people import Group, People
 from components.settings import Provider
 
 _FIRST_LOGIN = "first login by another provider"
@@ -19,11 +19,12 @@ _FIRST_LOGIN = "first login by another provider"
 
 @dataclass(frozen=True, kw_only=True)
 class ProvidersArgs:
-    """What Providers need: the settings by name; `policies` are the teams'."""
+    """What Providers need: the settings by name, and which rights their groups can have."""
 
     settings: Mapping[str, Provider]
     people: People
-    policies: Mapping[str, str]
+    teams: Mapping[str, Group]
+    after_login: Output[str] | None  # the flow that is gone through after each login by one of them
 
 
 class Providers(pulumi.ComponentResource):
@@ -37,11 +38,10 @@ class Providers(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Providers", name, None, opts)
         self._name, self._people = name, args.people
         self._opts = ResourceOptions.merge(args.people.opts, ResourceOptions(parent=self))
-        self._steps: list[pulumi.Resource] = []  # of the first login
         first_login = self._first_login()
         for alias, settings in args.settings.items():
-            provider = self._broker(alias, settings, first_login)
-            self._groups(alias, settings, provider, args.policies)
+            provider = self._broker(alias, settings, first_login, args.after_login)
+            self._groups(alias, settings, provider, args.teams)
         self.register_outputs({})
 
     def _first_login(self) -> Output[str]:
@@ -50,53 +50,19 @@ class Providers(pulumi.ComponentResource):
         Keycloak's own flow takes a mail to the account's address for that, too: then whoever gave his account
         somebody else's address would have her in it, once she follows the link.
         """
-        flow = authentication.Flow(
-            f"{self._name}-first-login",
-            realm_id=self._people.realm_id,
-            alias=_FIRST_LOGIN,
-            provider_id="basic-flow",
-            opts=self._opts,
-        )
-        self._step("create", flow.alias, "idp-create-user-if-unique", "ALTERNATIVE", 10)
-        existing = self._subflow("existing", flow.alias, "first login to an account that is there", "ALTERNATIVE", 20)
-        self._step("confirm", existing, "idp-confirm-link", "REQUIRED", 10)
-        self._step("password", existing, "idp-username-password-form", "REQUIRED", 20)
-        code = self._subflow("code", existing, "first login to an account with one-time codes", "CONDITIONAL", 30)
-        self._step("has-code", code, "conditional-user-configured", "REQUIRED", 10)
-        self._step("ask-code", code, "auth-otp-form", "REQUIRED", 20)
+        flow = Flow.new(self._name, "first-login", _FIRST_LOGIN, self._people.realm_id, self._opts)
+        flow.step("create", "idp-create-user-if-unique", "ALTERNATIVE")
+        existing = flow.part("existing", "first login to an account that is there", "ALTERNATIVE")
+        existing.step("confirm", "idp-confirm-link")
+        existing.step("password", "idp-username-password-form")
+        code = existing.part("code", "first login to an account with one-time codes", "CONDITIONAL")
+        code.step("has-code", "conditional-user-configured")
+        code.step("ask-code", "auth-otp-form")
         return flow.alias
 
-    def _subflow(self, name: str, parent: Output[str], alias: str, requirement: str, priority: int) -> Output[str]:
-        flow = authentication.Subflow(
-            f"{self._name}-{name}",
-            realm_id=self._people.realm_id,
-            parent_flow_alias=parent,
-            alias=alias,  # of which a realm has one
-            provider_id="basic-flow",
-            requirement=requirement,
-            priority=priority,
-            opts=self._after_the_last(),
-        )
-        self._steps.append(flow)
-        return flow.alias
-
-    def _step(self, name: str, flow: Output[str], authenticator: str, requirement: str, priority: int) -> None:
-        step = authentication.Execution(
-            f"{self._name}-{name}",
-            realm_id=self._people.realm_id,
-            parent_flow_alias=flow,
-            authenticator=authenticator,
-            requirement=requirement,
-            priority=priority,
-            opts=self._after_the_last(),
-        )
-        self._steps.append(step)
-
-    def _after_the_last(self) -> ResourceOptions:
-        """One by one: Keycloak (26.7) answers 500 to whoever lists a flow while another step of it is half made."""
-        return ResourceOptions.merge(self._opts, ResourceOptions(depends_on=self._steps[-1:]))
-
-    def _broker(self, alias: str, settings: Provider, first_login: Output[str]) -> oidc.IdentityProvider:
+    def _broker(
+        self, alias: str, settings: Provider, first_login: Output[str], after_login: Output[str] | None
+    ) -> oidc.IdentityProvider:
         endpoints = settings.endpoints
         return oidc.IdentityProvider(
             f"{self._name}-{alias}",
@@ -115,6 +81,7 @@ class Providers(pulumi.ComponentResource):
             default_scopes=settings.scopes,
             extra_config={"pkceEnabled": "true", "pkceMethod": "S256", "clientAuthMethod": "client_secret_post"},
             first_broker_login_flow_alias=first_login,
+            post_broker_login_flow_alias=None if settings.second_factor == "theirs" else after_login,
             sync_mode="FORCE",
             trust_email=settings.trust_email,
             store_token=False,  # CVE-2026-105302: they are shown to others
@@ -124,11 +91,11 @@ class Providers(pulumi.ComponentResource):
         )
 
     def _groups(
-        self, alias: str, settings: Provider, provider: oidc.IdentityProvider, policies: Mapping[str, str]
+        self, alias: str, settings: Provider, provider: oidc.IdentityProvider, teams: Mapping[str, Group]
     ) -> None:
         if not settings.groups:
             return
-        _, made = self._people.groups_of(f"provider.{alias}", settings.groups, policies)
+        _, made = self._people.groups_of(f"provider.{alias}", settings.groups, teams)
         for group, its in made.items():
             keycloak.CustomIdentityProviderMapping(
                 its.pulumi_resource_name,

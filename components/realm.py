@@ -1,30 +1,31 @@
 """The realm: its clients, what their tokens say, and the groups that become rights."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_keycloak as keycloak
 import pulumi_keycloak.openid as openid
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 
 from components import accounts
 from components.directory import Directory, DirectoryArgs
 from components.durations import go_duration
 from components.passwords import password
-from components.people import POLICY, TEAM, Group, People
+from components.people import Group, People
 from components.providers import Providers, ProvidersArgs
+from components.scopes import SERVICE_SCOPE, Scopes
+from components.second_factor import SecondFactor, SecondFactorArgs
 from components.settings import SERVICE_ACCOUNT, Lifetimes, Passwords, Provider, Smtp
 from components.settings import Directory as DirectorySettings
+from components.settings import SecondFactor as Kind
 
 TRACKING_AUDIENCE = "mlflow"
 _WEB = TRACKING_AUDIENCE
 _STORAGE_AUDIENCE = "minio"
-
-# What a token says of its bearer; a client's list of scopes replaces Keycloak's own defaults. Of these `roles` is left
-# out: by it a token would be good for Keycloak's own API of accounts, too. And `web-origins`, which nothing here reads.
-_BUILT_IN_SCOPES = ["acr", "basic", "email", "profile"]
-_SERVICE_SCOPE = "service_account"  # Keycloak gives it to a service client at every update, so it is listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class RealmArgs:
     directory: DirectorySettings | None
     identity_providers: Mapping[str, Provider]
     passwords: Passwords
+    second_factor: Kind | None  # of everybody
     smtp: Smtp | None
 
 
@@ -79,7 +81,10 @@ class Realm(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Realm", name, None, opts)
         self._prefix = name
         self._opts = ResourceOptions(parent=self, provider=args.provider)
-        self._realm = self._settings(args)
+        settings = self._settings(args)
+        # The realm alone is kept: a group or a user that leaves the stack file loses its rights in any stack.
+        kept = ResourceOptions.merge(self._opts, ResourceOptions(retain_on_delete=args.keep_data))
+        self._realm = keycloak.Realm(name, settings, kept)
         self._events(args.events_days)
 
         web = self._web_client(args)
@@ -88,38 +93,39 @@ class Realm(pulumi.ComponentResource):
         services = {
             client: self._service_client(client) for group in args.groups.values() for client in group.service_clients
         }
-        for_storage = [self._storage_scope(console).name]
-        for_both = [self._tracking_scope(web).name, *for_storage]
-        self._scopes(_WEB, web, for_both)
-        self._scopes(self.login_client_id, login, for_both, optional=["offline_access"])  # for jobs that take days
-        self._scopes(_STORAGE_AUDIENCE, console, for_storage)  # its tokens are of no use to MLflow
+        scopes = Scopes(prefix=name, realm_id=self._realm.id, opts=self._opts)
+        for_storage = [scopes.storage(console, _STORAGE_AUDIENCE).name]
+        for_both = [scopes.tracking(web, TRACKING_AUDIENCE).name, *for_storage]
+        scopes.of(_WEB, web, for_both)
+        scopes.of(self.login_client_id, login, for_both, optional=["offline_access"])  # for jobs that take days
+        scopes.of(_STORAGE_AUDIENCE, console, for_storage)  # its tokens are of no use to MLflow
         for client_id, client in services.items():
-            self._scopes(client_id, client, [*for_both, _SERVICE_SCOPE])
+            scopes.of(client_id, client, [*for_both, SERVICE_SCOPE])
 
         people = People(prefix=name, realm_id=self._realm.id, opts=self._opts)
-        groups = {group: people.group(group, rights.policy) for group, rights in args.groups.items()}
+        groups = {group: people.group(group, rights) for group, rights in args.groups.items()}
         self.passwords = {user: password(f"{name}-{user}", self) for user in args.dev_users}
         users = {user: people.user(user, secret).id for user, secret in self.passwords.items()}
         programs = {SERVICE_ACCOUNT + name: client.service_account_user_id for name, client in services.items()}
         for user, user_id in {**users, **programs}.items():
             if theirs := [groups[group].id for group, rights in args.groups.items() if user in rights.user_names]:
                 people.member(user, user_id, theirs)
-        policies = {group: rights.policy for group, rights in args.groups.items()}
+        after_login = self._second_factor(args, settings)
         if args.directory:
-            of_directory = DirectoryArgs(settings=args.directory, people=people, policies=policies)
+            of_directory = DirectoryArgs(settings=args.directory, people=people, teams=args.groups)
             Directory(f"{name}-directory", of_directory, ResourceOptions(parent=self))
         if args.identity_providers:
-            of_providers = ProvidersArgs(settings=args.identity_providers, people=people, policies=policies)
+            of_providers = ProvidersArgs(
+                settings=args.identity_providers, people=people, teams=args.groups, after_login=after_login
+            )
             Providers(f"{name}-providers", of_providers, ResourceOptions(parent=self))
 
         self.web, self.console = Client.of(web), Client.of(console)
         self.service_clients = {client_id: Client.of(client) for client_id, client in services.items()}
         self.register_outputs({"name": self.name})
 
-    def _settings(self, args: RealmArgs) -> keycloak.Realm:
-        # The realm alone is kept: a group or a user that leaves the stack file loses its rights in any stack.
-        return keycloak.Realm(
-            self._prefix,
+    def _settings(self, args: RealmArgs) -> keycloak.RealmArgs:
+        return keycloak.RealmArgs(
             realm=self.name,
             display_name="MLflow",
             enabled=True,
@@ -146,8 +152,20 @@ class Realm(pulumi.ComponentResource):
                     permanent_lockout=False, max_login_failures=30, wait_increment_seconds=60
                 )
             ),
-            opts=ResourceOptions.merge(self._opts, ResourceOptions(retain_on_delete=args.keep_data)),
         )
+
+    def _second_factor(self, args: RealmArgs, settings: keycloak.RealmArgs) -> Output[str] | None:
+        """Where nobody needs one, Keycloak's own flows ask for it who has set one up."""
+        if not (args.second_factor or any(group.second_factor for group in args.groups.values())):
+            return None
+        needed = SecondFactorArgs(
+            realm_id=self._realm.id,
+            realm_settings=Output.from_input(settings).apply(_digest),
+            everybody=args.second_factor,
+            groups=args.groups,
+            by_other_providers=bool(args.identity_providers),
+        )
+        return SecondFactor(f"{self._prefix}-second-factor", needed, self._opts).after_other_providers
 
     def _events(self, days: int) -> None:
         """Who logged in, and what administrators changed; by themselves Keycloak keeps neither."""
@@ -229,70 +247,6 @@ class Realm(pulumi.ComponentResource):
             opts=self._opts,
         )
 
-    def _tracking_scope(self, client: openid.Client) -> openid.ClientScope:
-        """Makes a token good for MLflow: its audience, and the user's teams."""
-        scope = self._scope(client, TRACKING_AUDIENCE)
-        self._claim(scope, "groups", TEAM)
-        return scope
 
-    def _storage_scope(self, client: openid.Client) -> openid.ClientScope:
-        """Makes a token good for MinIO: its audience, and the policies of all groups of the user."""
-        scope = self._scope(client, _STORAGE_AUDIENCE)
-        self._claim(scope, "policy", POLICY)
-        return scope
-
-    def _claim(self, scope: openid.ClientScope, name: str, attribute: str) -> None:
-        """A claim that lists what this attribute says in all groups of the user.
-
-        Not Keycloak's list of groups, in which a group of the same name anywhere in the tree would be a team, and which
-        is longer than MinIO's headers for somebody in hundreds of groups.
-        """
-        openid.UserAttributeProtocolMapper(
-            f"{self._prefix}-{name}",
-            realm_id=self._realm.id,
-            client_scope_id=scope.id,
-            name=attribute,
-            claim_name=name,
-            user_attribute=attribute,
-            multivalued=True,
-            aggregate_attributes=True,
-            opts=self._opts,
-        )
-
-    def _scope(self, client: openid.Client, audience: str) -> openid.ClientScope:
-        scope = openid.ClientScope(
-            f"{self._prefix}-{audience}",
-            realm_id=self._realm.id,
-            name=f"{audience}-authorization",
-            include_in_token_scope=False,
-            opts=self._opts,
-        )
-        openid.AudienceProtocolMapper(
-            f"{self._prefix}-audience-{audience}",
-            realm_id=self._realm.id,
-            client_scope_id=scope.id,
-            name=f"audience-{audience}",
-            included_client_audience=client.client_id,
-            add_to_id_token=False,
-            opts=self._opts,
-        )
-        return scope
-
-    def _scopes(
-        self, name: str, client: openid.Client, default: Sequence[Input[str]], optional: Sequence[str] = ()
-    ) -> None:
-        """All that the client's tokens say, and all that it may ask for besides: unsaid, both were Keycloak's lists."""
-        openid.ClientDefaultScopes(
-            f"{self._prefix}-{name}",
-            realm_id=self._realm.id,
-            client_id=client.id,
-            default_scopes=[*_BUILT_IN_SCOPES, *default],
-            opts=self._opts,
-        )
-        openid.ClientOptionalScopes(
-            f"{self._prefix}-{name}",
-            realm_id=self._realm.id,
-            client_id=client.id,
-            optional_scopes=list(optional),
-            opts=self._opts,
-        )
+def _digest(settings: Any) -> str:
+    return hashlib.sha256(json.dumps(settings, default=vars, sort_keys=True).encode()).hexdigest()

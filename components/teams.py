@@ -15,6 +15,7 @@ def groups(settings: Settings) -> dict[str, Group]:
         name: Group(
             policy=team.storage if isinstance(team.storage, str) else _generated(name),
             members=team.members,
+            second_factor=team.second_factor,
             service_clients=tuple(client for client, of in settings.service_clients.items() if of.team == name),
         )
         for name, team in settings.teams.items()

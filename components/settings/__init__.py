@@ -8,7 +8,7 @@ from components.settings.providers import Provider
 from components.settings.reading import SettingsError, load, parse
 from components.settings.retention import Retention
 from components.settings.sites import Site, Sites
-from components.settings.teams import DEFAULT_WORKSPACE, BucketAccess, CannedPolicy, Team
+from components.settings.teams import DEFAULT_WORKSPACE, BucketAccess, CannedPolicy, SecondFactor, Team
 from components.settings.tls import Acme, ByTheGateway, Files, Proxy, SelfSigned
 from components.settings.tree import SERVICE_ACCOUNT, LogLevel, Settings
 from components.settings.values import Prefix
@@ -34,6 +34,7 @@ __all__ = [
     "Provider",
     "Proxy",
     "Retention",
+    "SecondFactor",
     "SelfSigned",
     "Settings",
     "SettingsError",

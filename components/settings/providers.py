@@ -33,6 +33,8 @@ class _Provider(Strict):
     trust_email: bool = False
     """Whether it proves that an address is the person's own; else each is asked to confirm it, where there is
     `smtp`."""
+    second_factor: Literal["ours", "theirs"] = "ours"
+    """Where people who need one prove their second factor: `theirs` where the provider asks each of them for one."""
     scopes: Text = "openid profile email"
     """What it is asked for."""
 

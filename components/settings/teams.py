@@ -11,6 +11,9 @@ DEFAULT_WORKSPACE = "default"
 
 Level = Literal["ADMIN", "MANAGE", "EDIT", "USE", "READ"]
 LevelWithin = Literal["MANAGE", "EDIT", "USE", "READ"]
+SecondFactor = Literal["code", "passkey"]
+"""One-time codes of an app, for which a passkey does, too; or passkeys alone, which nobody can be talked out of."""
+
 CannedPolicy = Literal["consoleAdmin", "readwrite", "readonly", "writeonly", "diagnostics"]
 
 
@@ -33,6 +36,9 @@ class Team(Strict):
     administrators. Access to the artifacts of workspaces follows from the levels there, without this."""
     members: tuple[Username, ...] = ()
     """Of `dev_users`. Others are put into the group in Keycloak, and stay whatever stands here."""
+    second_factor: SecondFactor | None = None
+    """What its members need besides the password, however they come: a `code` of an app on their phone, or a passkey
+    instead; or a `passkey` alone, which no false page can take from them. Who has none sets it up at the next login."""
 
     def fault(self, workspaces: tuple[str, ...]) -> str | None:
         """What does not fit a stack with these workspaces, or with none: the key, and a sentence."""

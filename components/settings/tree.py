@@ -12,7 +12,7 @@ from components.settings.ports import BY_SITE, SHARED, Ports
 from components.settings.providers import Provider
 from components.settings.retention import Retention
 from components.settings.sites import NAMES, Domains, Name, Site, Sites, is_address, is_loopback, is_private
-from components.settings.teams import DEFAULT_WORKSPACE, ServiceClient, Team
+from components.settings.teams import DEFAULT_WORKSPACE, SecondFactor, ServiceClient, Team
 from components.settings.tls import Acme, NoTls, Proxy, Tls
 from components.settings.values import (
     Address,
@@ -93,6 +93,8 @@ class Settings(Strict):
     identity_providers: dict[Slug, Provider] = {}
     """Other providers by which people log in, by name: of one of the kinds below."""
     passwords: Passwords = Passwords()
+    second_factor: SecondFactor | None = None
+    """What everybody needs besides a password, whatever the teams: as `teams.<name>.second_factor`."""
     smtp: Smtp | None = None
     """How Keycloak sends mail."""
     trusted_authorities: tuple[File, ...] = ()
@@ -191,6 +193,15 @@ class Settings(Strict):
                 f"tls is none, but {public} may be reached from anywhere, and over http everybody on the way reads "
                 f"passwords and tokens; set tls to self_signed, files, acme or proxy, or use a name of this machine "
                 "or of a private network (localhost, 10.0.0.5, mlflow.internal)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_password_alone_is_not_enough(self) -> Self:
+        if self.second_factor and self.password_grant:
+            raise ValueError(
+                f"password_grant lets programs in with a password alone, and second_factor asks everybody for a "
+                f"{self.second_factor}, too; set one of the two, or a second_factor for some teams"
             )
         return self
 

@@ -44,6 +44,7 @@ PROGRAM_ALONE = {
     "public-address-without-tls",
     "public-domain-without-tls",
     "public-host-without-tls",
+    "second-factor-beside-a-password-alone",
     "service-client-is-keycloaks",
     "service-client-is-mlflows",
     "service-client-of-no-team",

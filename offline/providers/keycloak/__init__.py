@@ -7,7 +7,7 @@ from offline.providers.keycloak.api import AdminApi
 from offline.providers.keycloak.brokers import CustomIdentityProviderMapping, IdentityProvider
 from offline.providers.keycloak.clients import Client
 from offline.providers.keycloak.events import RealmEvents
-from offline.providers.keycloak.flows import Execution, Flow, Subflow
+from offline.providers.keycloak.flows import Bindings, Execution, ExecutionConfig, Flow, Subflow
 from offline.providers.keycloak.groups import Group, GroupMemberships, UserGroups
 from offline.providers.keycloak.ldap import (
     GroupMapper,
@@ -70,6 +70,8 @@ PROVIDER = StandIn(
         Flow(),
         Subflow(),
         Execution(),
+        ExecutionConfig(),
+        Bindings(),
         IdentityProvider(),
         CustomIdentityProviderMapping(),
     ],

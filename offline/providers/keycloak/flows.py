@@ -1,6 +1,7 @@
-"""Flows of logins: a flow, and the steps in it, which may be flows themselves.
+"""Flows of logins: a flow, the steps in it, which may be flows themselves, what these are told, and what is used where.
 
-keycloak/terraform-provider-keycloak v5.9.0: keycloak/authentication_{flow,subflow,execution}.go
+keycloak/terraform-provider-keycloak v5.9.0: keycloak/authentication_{flow,subflow,execution,execution_config}.go,
+provider/resource_keycloak_authentication_bindings.go
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,16 @@ _OF_A_STEP = {
     "parentFlowAlias": Prop(str, required=True, replaces=True),
     "requirement": Prop(str, implied="DISABLED"),
     "priority": Prop(int),
+}
+
+BUILT_IN = {
+    "browserFlow": "browser",
+    "registrationFlow": "registration",
+    "directGrantFlow": "direct grant",
+    "resetCredentialsFlow": "reset credentials",
+    "clientAuthenticationFlow": "clients",
+    "dockerAuthenticationFlow": "docker auth",
+    "firstBrokerLoginFlow": "first broker login",
 }
 
 
@@ -122,6 +133,77 @@ class Execution(_Step):
 
     def told(self, client: AdminApi, realm: str, step: Mapping[str, Any]) -> dict[str, Any]:
         return {"authenticator": step["providerId"]}
+
+
+class ExecutionConfig(ResourceType):
+    """keycloak:authentication/executionConfig:ExecutionConfig (pulumi-keycloak 6.14.1)."""
+
+    token = "keycloak:authentication/executionConfig:ExecutionConfig"
+    properties = {
+        "realmId": REALM,
+        "executionId": Prop(str, required=True, replaces=True),
+        "alias": Prop(str, auto_name=True, replaces=True),
+        "config": Prop(dict, of=str, required=True),
+    }
+
+    def create(self, client: AdminApi, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        at = (inputs["realmId"], "authentication", "executions", inputs["executionId"], "config")
+        id = client.create(*at, body={name: inputs[name] for name in ("alias", "config")})
+        return id, {**inputs, "id": id}
+
+    def read(self, client: AdminApi, id: str, state: dict[str, Any]) -> dict[str, Any] | None:
+        if not state:
+            realm, _, rest = id.partition("/")
+            execution, _, id = rest.partition("/")
+            if not id:
+                raise ProviderError(
+                    f"An import of {self.token} needs an id like realm/execution's id/id, not '{rest}'."
+                )
+            state = {"realmId": realm, "executionId": execution}
+        told = client.get(state["realmId"], "authentication", "config", id)
+        where = {name: state[name] for name in ("realmId", "executionId")}
+        return told and {**where, "alias": told["alias"], "config": told["config"], "id": id}
+
+    def update(self, client: AdminApi, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+        body = {"id": id, **{name: inputs[name] for name in ("alias", "config")}}
+        client.put(inputs["realmId"], "authentication", "config", id, body=body)
+        return inputs
+
+    def delete(self, client: AdminApi, id: str, state: dict[str, Any]) -> None:
+        client.delete(state["realmId"], "authentication", "config", id)
+
+
+class Bindings(ResourceType):
+    """keycloak:authentication/bindings:Bindings (pulumi-keycloak 6.14.1).
+
+    Every realm has them: those that the program leaves out, and all at the end, are Keycloak's own.
+    """
+
+    token = "keycloak:authentication/bindings:Bindings"
+    properties = {"realmId": REALM, **{name: Prop(str, computed=True) for name in BUILT_IN}}
+
+    def create(self, client: AdminApi, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        return inputs["realmId"], self.update(client, inputs["realmId"], {}, inputs)
+
+    def read(self, client: AdminApi, id: str, state: dict[str, Any]) -> dict[str, Any] | None:
+        realm = client.get(id)
+        return realm and {"realmId": id, **{name: realm.get(name) for name in BUILT_IN}}
+
+    def update(self, client: AdminApi, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+        client.put(id, body=bound(inputs, state))
+        return self.read(client, id, inputs) or inputs
+
+    def delete(self, client: AdminApi, id: str, state: dict[str, Any]) -> None:
+        if client.get(id) is not None:
+            client.put(id, body=BUILT_IN)
+
+
+def bound(inputs: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, str]:
+    """What an update of the realm, or of its bindings, sends: all flows, as its own state knows them.
+
+    Whichever of the two resources is updated so undoes what the other one did since (pulumi-keycloak's issue 756).
+    """
+    return {name: inputs.get(name) or state.get(name) or built_in for name, built_in in BUILT_IN.items()}
 
 
 def _steps(values: Mapping[str, Any]) -> tuple[str, ...]:

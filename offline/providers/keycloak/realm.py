@@ -12,6 +12,7 @@ from offline.providers.checks import with_defaults
 from offline.providers.keycloak import mail
 from offline.providers.keycloak.api import AdminApi
 from offline.providers.keycloak.fields import Field, decode, duration, encode, flag, number, text
+from offline.providers.keycloak.flows import BUILT_IN, bound
 from offline.providers.keycloak.objects import AdminObject, properties_of
 
 _ON = {"computed": True}
@@ -60,14 +61,7 @@ FIELDS: dict[str, Field] = {
     "oauth2DeviceCodeLifespan": duration(),
     "oauth2DevicePollingInterval": number(**_SERVER),
     "passwordPolicy": text(),
-    # Flow bindings are sent only when the program names them: an update must not reset what Bindings set.
-    "browserFlow": text(**_SERVER),
-    "registrationFlow": text(**_SERVER),
-    "directGrantFlow": text(**_SERVER),
-    "resetCredentialsFlow": text(**_SERVER),
-    "clientAuthenticationFlow": text(**_SERVER),
-    "dockerAuthenticationFlow": text(**_SERVER),
-    "firstBrokerLoginFlow": text(**_SERVER),
+    **{name: text(**_SERVER) for name in BUILT_IN},
 }
 
 
@@ -150,7 +144,9 @@ class Realm(AdminObject):
         body = super().body(client, id, inputs, state) | {"realm": inputs["realm"]}
         if state is None:
             body |= {"id": inputs.get("internalId") or inputs["realm"], "attributes": inputs.get("attributes", {})}
-        elif inputs.get("attributes") or state.get("attributes"):
+        else:
+            body |= bound(inputs, state)
+        if state and (inputs.get("attributes") or state.get("attributes")):
             body["attributes"] = _merged(
                 client.get(id)["attributes"], state.get("attributes"), inputs.get("attributes")
             )

@@ -14,7 +14,7 @@ from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, ProxyHandle
 
 import httpx
 
-TRACKING = "http://127.0.0.1:1"  # nobody is there: a browser that comes back to it has arrived
+TRACKING = "http://127.0.0.1:65535"  # nobody is there: a browser that comes back to it has arrived
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 

@@ -24,18 +24,22 @@ GROUPS = {
 
 
 @contextmanager
-def realm(folder: Path, config: dict[str, Any], name: str, **settings: Any) -> Iterator[tuple[Stack, App, str]]:
-    """The stack, MLflow's client, and the password of ada, who is a local administrator."""
-    stack = Stack(_program(config, name, settings), "dev", folder, python=sys.executable, root=ROOT)
+def realm(
+    folder: Path, config: dict[str, Any], name: str, **settings: Any
+) -> Iterator[tuple[Stack, App, dict[str, str]]]:
+    """The stack, MLflow's client, and the local accounts' passwords: ada is an administrator."""
+    stack = Stack(declared(config, name, **settings), "dev", folder, python=sys.executable, root=ROOT)
     try:
         stack.up()
         outputs = stack.outputs()
-        yield stack, App(config["url"], name, outputs["secret"]), outputs["ada"]
+        yield stack, App(config["url"], name, outputs["secret"]), outputs["passwords"]
     finally:
         stack.destroy()
 
 
-def _program(config: dict[str, Any], name: str, settings: dict[str, Any]) -> Callable[[], None]:
+def declared(config: dict[str, Any], name: str, **settings: Any) -> Callable[[], None]:
+    """The program."""
+
     class OfATest(Realm):
         pass
 
@@ -58,11 +62,12 @@ def _program(config: dict[str, Any], name: str, settings: dict[str, Any]) -> Cal
             "directory": None,
             "identity_providers": {},
             "passwords": Passwords(),
+            "second_factor": None,
             "smtp": None,
             **settings,
         }
         made = OfATest("realm", RealmArgs(**arguments))
         pulumi.export("secret", made.web.secret)
-        pulumi.export("ada", made.passwords["ada"])
+        pulumi.export("passwords", pulumi.Output.secret(made.passwords))
 
     return program

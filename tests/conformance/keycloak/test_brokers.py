@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from ..harness import Case, Plugin, Resource, live
-from .world import EXECUTION, FLOW, IDENTITY_PROVIDER, PROVIDER_MAPPER, SUBFLOW, World
+from .world import (
+    BINDINGS,
+    EXECUTION,
+    EXECUTION_CONFIG,
+    FLOW,
+    IDENTITY_PROVIDER,
+    PROVIDER_MAPPER,
+    REALM,
+    SUBFLOW,
+    World,
+)
 
 _PROVIDER = {
     "clientId": "platform",
@@ -53,6 +63,41 @@ def _execution(plugin: Plugin, world: World) -> Case:
         update={**inputs, "requirement": "DISABLED", "priority": 20},
         replace={**inputs, "authenticator": "auth-otp-form"},
         **_step_life(plugin, world, "id"),
+    )
+
+
+def _config(plugin: Plugin, world: World) -> Case:
+    step = {"authenticator": "identity-provider-redirector", "requirement": "REQUIRED"}
+    made = plugin.create(
+        EXECUTION, {"realmId": world.realm, "parentFlowAlias": _parent(plugin, world), **step, "priority": 90}
+    )
+    inputs = {"realmId": world.realm, "executionId": made.id, "alias": "life", "config": {"defaultProvider": "one"}}
+    at = (world.realm, "authentication", "config")
+    return Case(
+        EXECUTION_CONFIG,
+        inputs,
+        update={**inputs, "config": {"defaultProvider": "another"}},
+        replace={**inputs, "alias": "another"},
+        drift=lambda config: plugin.client.put(
+            *at, config.id, body={**plugin.client.get(*at, config.id), "config": {"defaultProvider": "edited"}}
+        ),
+        drifted={"config"},
+        vanish=lambda config: plugin.client.delete(*at, config.id),
+        import_id=lambda config: f"{world.realm}/{made.id}/{config.id}",
+    )
+
+
+def _bindings(plugin: Plugin, world: World) -> Case:
+    _parent(plugin, world)
+    inputs = {"realmId": world.realm, "browserFlow": "of steps"}
+    return Case(
+        BINDINGS,
+        inputs,
+        update={"realmId": world.realm, "browserFlow": "of steps", "resetCredentialsFlow": "of steps"},
+        replace={**inputs, "realmId": "other"},
+        drift=lambda made: plugin.client.put(world.realm, body={"browserFlow": "browser"}),
+        drifted={"browserFlow"},
+        importable=False,
     )
 
 
@@ -126,7 +171,7 @@ def _step_life(plugin: Plugin, world: World, key: str) -> dict[str, Any]:
     }
 
 
-LIVES = [_flow, _subflow, _execution, _provider, _mapper]
+LIVES = [_flow, _subflow, _execution, _config, _bindings, _provider, _mapper]
 
 
 @pytest.mark.parametrize("case", LIVES, ids=lambda case: case.__name__.strip("_"))
@@ -138,3 +183,16 @@ def test_a_providers_secret_is_always_a_secret(plugin: Plugin, world: World):
     made = plugin.create(IDENTITY_PROVIDER, {"realm": world.realm, "alias": "secretive", **_PROVIDER})
     assert "clientSecret" in made.secrets
     plugin.delete(made)
+
+
+def test_an_update_of_the_realm_undoes_bindings_that_its_state_does_not_know(plugin: Plugin, prefix: str):
+    """As with the official plugin (pulumi-keycloak's issue 756), so that programs are tried with it."""
+    realm = plugin.create(REALM, {"realm": f"{prefix}-bound"})
+    try:
+        plugin.create(FLOW, {"realmId": realm.id, "alias": "own"})
+        plugin.create(BINDINGS, {"realmId": realm.id, "browserFlow": "own"})
+        assert plugin.client.get(realm.id)["browserFlow"] == "own"
+        realm = plugin.update(realm, {"realm": realm.id, "rememberMe": True})
+        assert plugin.client.get(realm.id)["browserFlow"] == "browser"
+    finally:
+        plugin.delete(realm)

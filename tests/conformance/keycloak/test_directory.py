@@ -57,9 +57,9 @@ def place(
     with realm(folder, config, f"{prefix}-directory", directory=settings(folder, ldap)) as (
         stack,
         app,
-        ada,
+        passwords,
     ):
-        yield Place(ldap, stack, app, plugin, ada)
+        yield Place(ldap, stack, app, plugin, passwords["ada"])
 
 
 def settings(folder: Path, ldap: LdapServer) -> Directory:

@@ -7,16 +7,19 @@ from typing import Any
 import httpx
 import pytest
 
+from components.people import Group
 from components.settings.providers import OpenIdConnect
 
 from ..harness import Plugin
 from ..stacks import Stack
 from .logins import App, Browser, Page, Tokens
-from .realms import realm
+from .phone import Phone
+from .realms import GROUPS, realm
 from .world import CLIENT, GROUP, GROUP_MAPPER, REALM, USER
 
 KOELN = "ML / Entwicklung Köln"
 SECRET = "provider-secret"
+CODED = {"careful": Group(policy="team-careful", second_factor="code")}
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -88,7 +91,10 @@ def place(
         GROUP_MAPPER,
         {"realmId": there.id, "clientId": client.id, "name": "groups", "claimName": "groups", "fullPath": False},
     )
-    groups = {name: plugin.create(GROUP, {"realmId": there.id, "name": name}).id for name in (KOELN, "model-admins")}
+    groups = {
+        name: plugin.create(GROUP, {"realmId": there.id, "name": name}).id
+        for name in (KOELN, "model-admins", "careful")
+    }
     inside = f"http://127.0.0.1:8080/realms/{there.id}/protocol/openid-connect"  # Keycloak asks itself
     settings = OpenIdConnect(
         kind="oidc",
@@ -98,7 +104,7 @@ def place(
         authorization="https://by.name",
         token="https://by.name",
         keys="https://by.name",
-        groups={KOELN: "model-developers"},
+        groups={KOELN: "model-developers", "careful": "careful"},
     ).model_copy(
         update={
             "issuer": f"{url}/realms/{there.id}",
@@ -108,8 +114,12 @@ def place(
         }
     )
     try:
-        with realm(folder, config, ours, identity_providers={"corp": settings}) as (stack, app, ada):
-            yield Place(stack, app, ada, Elsewhere(plugin, there.id, groups))
+        with realm(folder, config, ours, identity_providers={"corp": settings}, groups=GROUPS | CODED) as (
+            stack,
+            app,
+            passwords,
+        ):
+            yield Place(stack, app, passwords["ada"], Elsewhere(plugin, there.id, groups))
     finally:
         plugin.delete(there)
 
@@ -178,3 +188,17 @@ def test_a_providers_own_tokens_are_shown_to_nobody(place: Place):
     answer = httpx.get(f"{place.app.url}/realms/{place.app.realm}/broker/corp/token", headers=bearer, trust_env=False)
     assert answer.status_code in (400, 401, 403)
     assert "access_token" not in answer.text
+
+
+def test_who_needs_a_second_factor_is_asked_for_it_after_the_provider_too(place: Place):
+    place.elsewhere.person("gerd", "careful")
+    phone, browser = Phone(), Browser(place.app)
+    arrived = phone.set_up(browser, place.arrive("gerd", browser))
+    assert isinstance(arrived, Tokens) and arrived.teams == ["careful"]
+
+    browser = Browser(place.app)
+    asked = place.arrive("gerd", browser)
+    assert isinstance(asked, Page) and "otp" in asked.fields
+    again = browser.send(asked, otp="000000")
+    assert isinstance(again, Page) and "Invalid" in again.text
+    assert isinstance(browser.send(again, otp=phone.code()), Tokens)
