@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,28 +19,39 @@ from tests.e2e.checkouts import ROOT
 SCREENSHOTS = ROOT / ".platform" / "artifacts" / "screenshots"
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "*.localhost")
-_ARGUMENTS = [
-    "--no-sandbox",  # Chromium's own does not run as root
-    "--no-proxy-server",
-    f"--host-resolver-rules=MAP * ~NOTFOUND, {', '.join(f'EXCLUDE {host}' for host in _THIS_MACHINE)}",
-]
 _PATIENCE = 30_000  # milliseconds, for whatever a busy machine has yet to show
 
 expect.set_options(timeout=_PATIENCE)
 
 
 @contextmanager
-def chromium(home: Path | None = None) -> Iterator[Browser]:
-    """A browser; in the home are the certificates that its user trusts."""
+def chromium(home: Path | None = None, also: Sequence[str] = ()) -> Iterator[Browser]:
+    """A browser; in the home are the certificates that its user trusts, `also` are more addresses that it reaches."""
+    reached = ", ".join(f"EXCLUDE {host}" for host in (*_THIS_MACHINE, *also))
+    arguments = [
+        "--no-sandbox",  # Chromium's own does not run as root
+        "--no-proxy-server",
+        f"--host-resolver-rules=MAP * ~NOTFOUND, {reached}",
+    ]
     program = shutil.which(PROGRAM)
     assert program, f"there is no {PROGRAM} on PATH: run these tests with ./platform test, which installs it"
     with sync_playwright() as driver:
         environment: dict[str, str | float | bool] = {**os.environ, **({"HOME": str(home)} if home else {})}
-        browser = driver.chromium.launch(executable_path=program, args=_ARGUMENTS, env=environment)
+        browser = driver.chromium.launch(executable_path=program, args=arguments, env=environment)
         try:
             yield browser
         finally:
             browser.close()
+
+
+def home_that_trusts(home: Path, authority: Path) -> Path:
+    """A browser's home, whose user was given an authority's certificate."""
+    database = home / ".pki" / "nssdb"
+    database.mkdir(parents=True)
+    certutil = ["certutil", "-d", f"sql:{database}"]
+    subprocess.run([*certutil, "-N", "--empty-password"], check=True)
+    subprocess.run([*certutil, "-A", "-n", "e2e", "-t", "C,,", "-i", authority], check=True)
+    return home
 
 
 class Person:

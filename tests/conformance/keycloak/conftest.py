@@ -56,7 +56,7 @@ def server(local_image: Callable[[str], str], authority: Pair) -> Iterator[Serve
         port = container.attrs["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"]
         url = f"http://127.0.0.1:{port}"
         arguments = {"url": url, "clientId": "admin-cli", "username": "admin", "password": password}
-        _wait_for_admin_api(arguments)
+        wait_for_admin_api(arguments)
         yield Server(arguments, container.attrs["NetworkSettings"]["Gateway"])
     finally:
         container.remove(force=True, v=True)
@@ -67,7 +67,7 @@ def config(server: Server) -> dict[str, Any]:
     return server.arguments
 
 
-def _wait_for_admin_api(arguments: dict[str, Any]) -> None:
+def wait_for_admin_api(arguments: dict[str, Any]) -> None:
     """Discovery answers before the admin API does."""
     give_up = time.monotonic() + STARTING
     while True:

@@ -32,6 +32,16 @@ class LdapServer:
         self.container.reload()
         return self.container.attrs["NetworkSettings"]["IPAddress"]
 
+    @property
+    def published(self) -> str:
+        """Where containers of any network find it."""
+        self.container.reload()
+        (at,) = self.container.attrs["NetworkSettings"]["Ports"]["636/tcp"]
+        return f"{at['HostIp']}:{at['HostPort']}"
+
+    def add(self, name: str, *lines: str) -> None:
+        self._ldif("ldapadd", f"dn: {name}", *lines)
+
     def change(self, name: str, *lines: str) -> None:
         self._ldif("ldapmodify", f"dn: {name}", *lines)
 
@@ -51,20 +61,24 @@ class LdapServer:
 
 
 @contextmanager
-def ldap_server(authority: Pair) -> Iterator[LdapServer]:
-    """On ports 389 and 636 of its own address, for which its certificate is."""
+def ldap_server(authority: Pair, machine: str | None = None) -> Iterator[LdapServer]:
+    """On ports 389 and 636 of its own address, and by TLS on a port of this address of the machine's."""
+    anywhere: Any = (machine, None)
     client = docker.from_env(timeout=1800)
     client.images.build(path=str(FILES), tag=IMAGE, buildargs={"BASE": BASE["local"]}, rm=True)
     container = client.containers.create(
         IMAGE,
         labels={"mlflow-platform.test": "conformance"},
         mem_limit="256m",
+        ports={"636/tcp": anywhere} if machine else None,
         ulimits=[Ulimit(name="nofile", soft=1024, hard=1024)],  # it takes memory for each
     )
     try:
         container.start()
         container.reload()
-        certificate = leaf(authority, [container.attrs["NetworkSettings"]["IPAddress"]])
+        certificate = leaf(
+            authority, [container.attrs["NetworkSettings"]["IPAddress"], *([machine] if machine else [])]
+        )
         files = {f"/srv/{name}": (FILES / name).read_text() for name in ("slapd.conf", "people.ldif")}
         pair = {"/srv/certificate.pem": certificate.pem, "/srv/key.pem": certificate.key_pem}
         container.put_archive("/", archive(pair | files))  # in this order: with the last one it begins

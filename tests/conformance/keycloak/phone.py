@@ -21,8 +21,12 @@ class Phone:
     def set_up(self, browser: Browser, page: Page | Tokens) -> Page | Tokens:
         """Takes up the account on the page that asks for it, and goes on."""
         assert isinstance(page, Page) and "totpSecret" in page.fields, page
-        self._secret = base64.b32encode(page.fields["totpSecret"].encode()).decode()
-        return browser.send(page, totp=self.code(), userLabel="phone")
+        return browser.send(page, totp=self.shown(page.fields["totpSecret"]), userLabel="phone")
+
+    def shown(self, secret: str) -> str:
+        """Takes up the account whose secret the page shows; the first code."""
+        self._secret = base64.b32encode(secret.encode()).decode()
+        return self.code()
 
     def code(self) -> str:
         """One that was not used yet; waits where the next one is too far ahead."""

@@ -2,7 +2,6 @@
 
 import runpy
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import certifi
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.browser import chromium
+from tests.e2e.browser import chromium, home_that_trusts
 from tests.e2e.conftest import Platform, brought_up
 from tests.e2e.stack import free_ports
 
@@ -64,11 +63,6 @@ def trained(platform: Platform) -> str:
 def browser(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """It trusts the authority as a user's does who was given it, and nobody told it to overlook anything."""
     assert platform.authority
-    home = tmp_path_factory.mktemp("browser")
-    database = home / ".pki" / "nssdb"
-    database.mkdir(parents=True)
-    certutil = ["certutil", "-d", f"sql:{database}"]
-    subprocess.run([*certutil, "-N", "--empty-password"], check=True)
-    subprocess.run([*certutil, "-A", "-n", "e2e", "-t", "C,,", "-i", platform.authority], check=True)
+    home = home_that_trusts(tmp_path_factory.mktemp("browser"), platform.authority)
     with chromium(home) as running:
         yield running

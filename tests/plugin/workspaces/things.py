@@ -1,13 +1,17 @@
 """One thing of every kind that MLflow keeps, made in a room under names that say whose it is."""
 
-from typing import Any
-
-from tests.plugin.workspaces.building import Building
+from typing import Any, Protocol
 
 MAKER = "everywhere"
 API = "/api/2.0/mlflow/"
 NEWER = "/api/3.0/mlflow/"
 SHARED = "of-two-rooms"  # a model and an experiment by this name are in each
+
+
+class Maker(Protocol):
+    """A server, asked by a person in a room for something that has to be done."""
+
+    def done(self, person: str, room: str, path: str, *, method: str = "POST", **body: Any) -> Any: ...
 
 
 class Things:
@@ -17,7 +21,7 @@ class Things:
         self.room, self.mark, self.content, self.ids = room, f"mark-of-{room}", f"content-of-{room}", ids
 
 
-def furnish(building: Building, room: str) -> Things:
+def furnish(building: Maker, room: str) -> Things:
     things = Things(room, {})
     mark, content = things.mark, things.content
 
