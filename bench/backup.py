@@ -28,7 +28,7 @@ CLIENTS = 4
 GOAL = 0.95
 MEMORY_GOAL = 150
 UPLOAD = os.urandom(5_000_000)
-BUSY = {"to": "volume", "database_seconds": 1, "artifacts_every": 20}
+BUSY = {"to": "volume", "database_seconds": 1}
 _END = 8192  # bytes of the log: zeros at its end are not seen
 Act = Callable[[], None]
 
@@ -180,11 +180,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=20, help="each turn of each stack")
+    parser.add_argument("--every", type=int, default=20, help="seconds from a round of artifacts to the next")
+    parser.add_argument("--only", choices=["log_metric", "upload of 5 MB"], help="what is measured; else all")
     parser.add_argument("--objects", type=int, default=100_000)
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="mlflow-platform-bench-") as folder,
-        brought_up(Path(folder) / "kept", {"backup": BUSY}) as kept_stack,
+        brought_up(Path(folder) / "kept", {"backup": {**BUSY, "artifacts_every": options.every}}) as kept_stack,
         brought_up(Path(folder) / "bare", {"backup": {"to": "none"}}) as bare_stack,
     ):
         kept, bare = (Side(Platform(stack, stack.outputs())) for stack in (kept_stack, bare_stack))
@@ -196,14 +198,19 @@ def main() -> None:
                 ("log_metric", (kept.log_metric, bare.log_metric)),
                 ("upload of 5 MB", (kept.upload, bare.upload)),
             )
+            if options.only in (None, what)
         ]
         costs.append(
             ("memory at rest", f"{rest:.0f} MB; goal {MEMORY_GOAL} {'met' if rest < MEMORY_GOAL else 'missed'}")
         )
-        many = increments(kept, options.objects)
+        many = [] if options.only else increments(kept, options.objects)
     text = "\n".join(
         [
-            markdown(f"With a backup beside none, {CLIENTS} clients", ("what", "rates and their ratio"), costs),
+            markdown(
+                f"A backup every {options.every} s beside none, {CLIENTS} clients, {options.seconds:.0f} s a turn",
+                ("what", "rates and their ratio"),
+                costs,
+            ),
             markdown("Increments", ("what", "time"), many),
             markdown("Versions", ("what", "version"), versions()),
         ]

@@ -45,6 +45,12 @@ class Doors:
         """Whether it is https at a port that is none of this stack's."""
         return bool(self.published) and urlsplit(url).scheme == "https" and _port(url) not in self.published
 
+    @property
+    def unnamed(self) -> list[str]:
+        """Hosts of the sites that this machine's resolver does not know; browsers know all below `localhost`."""
+        hosts = sorted({urlsplit(url).hostname or "" for url in self.urls})
+        return [host for host in hosts if not host.endswith(".localhost") and not _resolves(host)]
+
     def get(self, url: str, timeout: float) -> tuple[int, bytes]:
         """Status and body of the answer to somebody who is not logged in; a redirect is an answer.
 
@@ -74,6 +80,13 @@ class Doors:
 
     def _address(self, url: str) -> str:
         return self.published.get(_port(url)) or urlsplit(url).hostname or ""
+
+
+def _resolves(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
 
 
 def _port(url: str) -> int:

@@ -33,6 +33,7 @@ class Question:
 
 def until_all_answer(stack: str, state: State, within: float = _WITHIN) -> None:
     """Returns at once where all is well; else asks again for a while, and fails with the first that is not."""
+    doors = Doors(state)
     questions = list(_questions(state))
     deadline = time.monotonic() + within
     waiting = False
@@ -48,7 +49,9 @@ def until_all_answer(stack: str, state: State, within: float = _WITHIN) -> None:
                 say(f"   waiting for an answer of {', '.join(question.what for question, _ in wrong)} ...")
                 waiting = True
             time.sleep(_PAUSE)
-    if others := Doors(state).elsewhere:
+    if unnamed := doors.unnamed:
+        say(f" ! this machine finds no address for {', '.join(unnamed)}: nobody gets there until DNS leads here")
+    if others := doors.elsewhere:
         say(f" ! not asked, since a load balancer answers there: {', '.join(others)}")
     answer = "" if others else "MLflow, Keycloak, S3 and MinIO's console answer; "
     done(f"{answer}MLflow reaches its databases, bucket and Keycloak's keys")

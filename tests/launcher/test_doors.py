@@ -79,3 +79,10 @@ def test_a_site_at_a_port_that_is_not_the_stacks_is_a_load_balancers():
 
 def test_a_stack_without_outputs_has_no_sites():
     assert Doors(stack({})).urls == []
+
+
+@pytest.mark.parametrize(("domain", "known"), [("nowhere.invalid", False), ("any.localhost", True)])
+def test_names_that_lead_nowhere_from_here_are_told(domain: str, known: bool):
+    unnamed = Doors(stack(sites(domain, 1), 1)).unnamed
+    assert (unnamed == []) == known
+    assert known or "mlflow.nowhere.invalid" in unnamed

@@ -22,8 +22,8 @@ from tests import ssh
 from tests.conformance.containers import archive
 from tests.e2e.checkouts import until_well
 from tests.e2e.conftest import Platform
-from tests.e2e.mc import mc
 from tests.e2e.restores.restoring import Elsewhere, artifacts, log, run_named, runs, serving
+from tests.e2e.tools.mc import mc
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ROOT, SECRET = "root-of-another", "secret-of-another"

@@ -1,78 +1,157 @@
-"""Other people's S3 tools act as the user by the profile that a login writes: s3fs, the aws CLI, and MinIO's mc."""
+"""Programs of the shell, by the profile that a login writes, and with the lines of docs/client.md."""
 
-import os
-import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from components.images import BASE
 from tests.e2e.checkouts import ROOT
 from tests.e2e.conftest import Platform
-from tests.e2e.mc import mc
+from tests.e2e.tools.conftest import SECONDS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
-_PACKAGES = ("s3fs==2026.9.0", "awscli==1.46.3")
-_BY_S3FS = """
-import sys, s3fs
-files = s3fs.S3FileSystem(profile="mlflow")
-with files.open(f"{sys.argv[1]}/by-s3fs", "wb") as file:
-    file.write(b"written by s3fs")
-print(files.cat(f"{sys.argv[1]}/by-s3fs").decode(), [name.rpartition("/")[2] for name in files.ls(sys.argv[1])])
+Shell = Callable[[str], str]
+
+AWS = """
+aws() { command aws --profile mlflow "$@"; }
+aws s3 cp --no-progress "$BIG" s3://$BUCKET/$AT/big
+aws s3 ls s3://$BUCKET/$AT/
+aws s3 cp --no-progress s3://$BUCKET/$AT/big back && cmp "$BIG" back
+aws s3 cp --no-progress s3://$BUCKET/$AT/big s3://$BUCKET/$AT/copied
+sleep $WAIT
+aws s3 mv --no-progress s3://$BUCKET/$AT/copied s3://$BUCKET/$AT/moved
+aws s3 sync --no-progress folder s3://$BUCKET/$AT/folder
+aws s3 sync --no-progress s3://$BUCKET/$AT/folder synced && diff -r folder synced
+aws s3 ls --recursive s3://$BUCKET/$AT/
+aws s3 presign s3://$BUCKET/$AT/moved
+"""
+RCLONE = """
+P=platform:$BUCKET/$AT
+rclone copyto "$BIG" $P/big
+rclone lsf $P
+rclone copyto $P/big back && cmp "$BIG" back
+rclone copyto $P/big $P/copied
+sleep $WAIT
+rclone moveto $P/copied $P/moved
+rclone sync folder $P/folder
+rclone sync $P/folder synced && diff -r folder synced
+rclone lsf -R $P
+rclone link $P/moved
+"""
+MC = """
+P=platform/$BUCKET/$AT
+mc cp --quiet "$BIG" $P/big
+mc ls $P/
+mc cp --quiet $P/big back && cmp "$BIG" back
+mc cp --quiet $P/big $P/copied
+mc mv --quiet $P/copied $P/moved
+mc mirror --quiet folder $P/folder
+mc mirror --quiet $P/folder synced && diff -r folder synced
+mc ls --recursive $P/
+mc share download --json $P/moved | python3 -c 'import json, sys; print(json.load(sys.stdin)["share"])'
+"""
+DVC = """
+dvc init --no-scm --quiet
+dvc remote add --default platform s3://$BUCKET/$AT
+dvc remote modify platform profile mlflow
+cp "$BIG" data && dvc add --quiet data folder && dvc push
+rm -rf data folder .dvc/cache
+sleep $WAIT
+dvc pull && cmp "$BIG" data && cat folder/deeper/b
 """
 
 
-@pytest.fixture(scope="module")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of programs, in an environment with no more in it than the client and the tools."""
-    folder = tmp_path_factory.mktemp("tools")
-    plugin = shutil.copytree(ROOT / "plugin", folder / "plugin", ignore=shutil.ignore_patterns("*.egg-info", "build"))
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    programs = folder / "venv/bin"
-    pip = [programs / "pip", "install", "--quiet", "--disable-pip-version-check", plugin, *_PACKAGES]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    mc(programs)
-    return programs
+def in_docs(begins: str) -> str:
+    """The lines of a block of docs/client.md from here on."""
+    _, found, after = (ROOT / "docs/client.md").read_text().partition(begins)
+    assert found, f"docs/client.md has no {begins}"
+    return begins + after.partition("```")[0]
 
 
-@pytest.fixture(scope="module")
-def environment(platform: Platform, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of a user who has logged in with a profile for S3 tools."""
-    home = tmp_path_factory.mktemp("home")
-    platform.log_in("dev", home, "--aws-profile", "mlflow", program=tools / "mlflow-platform")
-    path = f"{tools}:{os.environ['PATH']}"
-    return platform.environment(XDG_STATE_HOME=str(home), HOME=str(home), PATH=path)
+@pytest.fixture
+def shell(stack: Platform, tools: Path, environment: dict[str, str], big: Path, tmp_path: Path) -> Shell:
+    """Runs lines in a folder of their own, with the docs' addresses made this stack's."""
+    (tmp_path / "folder/deeper").mkdir(parents=True)
+    (tmp_path / "folder/a").write_text("a")
+    (tmp_path / "folder/deeper/b").write_text("b")
+    variables = {"BIG": str(big), "BUCKET": stack.outputs["artifact_bucket"], "WAIT": str(SECONDS + 5)}
+
+    def run(lines: str) -> str:
+        address = stack.outputs["s3_endpoint_url"].removeprefix("http://")
+        lines = lines.replace("https://", "http://").replace("s3.example.com", address)
+        own = {**environment, **variables, "AT": f"by-{tmp_path.name}", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", lines],
+            env=own,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
-def test_s3fs_reads_and_writes(platform: Platform, tools: Path, environment: dict[str, str]):
-    bucket = platform.outputs["artifact_bucket"]
-    printed = platform.run([str(tools / "python"), "-c", _BY_S3FS, bucket], environment)
-    assert printed.startswith("written by s3fs")
-    assert "by-s3fs" in printed.partition("[")[2]
+def all_there(printed: str, big: Path) -> None:
+    """The last lines: what was listed, and a link."""
+    *listed, link = printed.strip().splitlines()
+    for name in ("big", "moved", "folder/a", "folder/deeper/b"):
+        assert any(line.endswith(name) for line in listed), printed
+    assert not listed[-1].endswith("copied")
+    answer = httpx.get(link, trust_env=False, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert answer.content == big.read_bytes()
 
 
-def test_the_aws_cli_reads_and_writes(platform: Platform, tools: Path, environment: dict[str, str], tmp_path: Path):
-    (tmp_path / "there").write_text("written by aws")
-    place = f"s3://{platform.outputs['artifact_bucket']}/by-aws"
-    aws = [str(tools / "aws"), "--profile", "mlflow", "s3", "cp", "--no-progress"]
-    platform.run([*aws, str(tmp_path / "there"), place], environment)
-    platform.run([*aws, place, str(tmp_path / "back")], environment)
-    assert (tmp_path / "back").read_text() == "written by aws"
-    link = platform.run([*aws[:3], "s3", "presign", place], environment).strip()
-    assert httpx.get(link, trust_env=False).text == "written by aws"
+def test_aws_1(shell: Shell, big: Path):
+    all_there(shell(AWS), big)
 
 
-def test_mc_reads_and_writes_as_the_docs_say(platform: Platform, tools: Path, environment: dict[str, str]):
-    """With the lines of docs/client.md themselves, but for the address."""
-    _, _, after = (ROOT / "docs/client.md").read_text().partition("export MC_HOST_platform")
-    lines = f"export MC_HOST_platform{after.partition('```')[0]}"
-    lines = lines.replace("https://", "http://").replace("s3.example.com", platform.outputs["s3_endpoint_url"][7:])
-    place = f"platform/{platform.outputs['artifact_bucket']}"
-    script = f"set -e\n{lines}\necho written by mc | mc pipe --quiet {place}/by-mc\nmc cat {place}/by-mc"
-    printed = platform.run(["sh", "-c", script], environment)
-    assert printed.splitlines()[-1] == "written by mc"
-    assert "by-mc" in platform.run(["sh", "-c", f"{lines}\nmc ls {place}"], environment)
+def test_aws_2(
+    stack: Platform,
+    tools: Path,
+    environment: dict[str, str],
+    big: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+):
+    """Debian's, in a container: it is in no package index. The profile's own program comes along from here."""
+    image = "mlflow-platform/aws-2:test"
+    lines = "RUN apt-get update && apt-get install --yes --no-install-recommends awscli diffutils\n"
+    build = ["docker", "build", "--quiet", "--tag", image, "-"]
+    subprocess.run(build, input=f"FROM {BASE['local']}\n{lines}", text=True, check=True, capture_output=True)
+    (tmp_path / "folder/deeper").mkdir(parents=True)
+    (tmp_path / "folder/a").write_text("a")
+    (tmp_path / "folder/deeper/b").write_text("b")
+    python = subprocess.run(
+        [tools / "python", "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    shared = [tmp_path_factory.getbasetemp(), python]
+    named = {"BIG": str(big), "BUCKET": stack.outputs["artifact_bucket"], "WAIT": str(SECONDS + 5), "AT": "by-aws-2"}
+    own = {name: environment[name] for name in ("HOME", "XDG_STATE_HOME", "MLFLOW_TRACKING_URI")} | named
+    run = ["docker", "run", "--rm", "--network=host", f"--workdir={tmp_path}"]
+    run += [f"--volume={folder}:{folder}" for folder in shared]
+    run += [f"--env={name}={value}" for name, value in own.items()]
+    done = subprocess.run(
+        [*run, image, "bash", "-euo", "pipefail", "-c", AWS], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    all_there(done.stdout, big)
+
+
+def test_rclone(shell: Shell, big: Path):
+    all_there(shell(in_docs("export RCLONE_CONFIG_PLATFORM_TYPE") + RCLONE), big)
+
+
+def test_mc(shell: Shell, big: Path):
+    all_there(shell(in_docs("export MC_HOST_platform") + MC), big)
+
+
+def test_dvc(shell: Shell):
+    assert shell(DVC).splitlines()[-1].endswith("b")
