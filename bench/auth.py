@@ -29,6 +29,7 @@ changes."""
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspaces", action="store_true", help="only what workspaces cost, beside none")
+    parser.add_argument("--crowds", action="store_true", help="only requests, of bearers and browsers, and of crowds")
     options = parser.parse_args()
     if Path(sys.prefix) != ENVIRONMENT:
         python = ENVIRONMENT / "bin" / "python"
@@ -42,6 +43,8 @@ def main() -> None:
     name, title, measured = ("auth", "Authentication and artifacts", compare)
     if options.workspaces:
         name, title, measured = ("workspaces", "What workspaces cost", compare_workspaces)
+    elif options.crowds:
+        name, title, measured = ("crowds", "Requests of few and of many", compare_crowds)
     try:
         text = measured()
     except BenchError as error:
@@ -83,6 +86,30 @@ def compare() -> str:
             table(costs.HEADING, layers),
             "## Artifacts",
             table(moving.HEADING, transfers),
+            "## Versions",
+            table(["what", "version"], versions()),
+        ]
+    )
+
+
+def compare_crowds() -> str:
+    from side_by_side import answering
+    from side_by_side.servers import Servers
+    from side_by_side.stage import Stage
+
+    with Stage() as stage:
+        servers = Servers(stage)
+        no_auth, ours = servers.no_auth(), servers.platform()
+        for server in (no_auth, ours):
+            server.wait()
+        contenders = [(each, answering.Data.made_by(each)) for each in (no_auth, ours)]
+        contenders.append((servers.in_browser(ours), contenders[-1][1]))
+        rows = answering.answering(stage, contenders, answering.CLIENTS + answering.CROWDS)
+    return "\n\n".join(
+        [
+            NOTES.format(reference="no auth"),
+            "An answer that is an error ends the benchmark, so that there was none.",
+            table(answering.heading("no auth"), rows),
             "## Versions",
             table(["what", "version"], versions()),
         ]

@@ -15,6 +15,9 @@ from side_by_side.stage import Stage
 CLIENTS = (4, 32)
 ROUNDS = 8
 SECONDS = 2.5
+CROWDS = (40, 300)
+OF_A_CROWD = 2  # times as long, and as much fewer rounds: each of so many clients is to have several answers
+FAIR = 3  # times the median that the slowest one in a hundred may wait in a crowd
 EXPERIMENTS = 10
 GOAL = 0.9
 READ = "experiments/search"
@@ -33,7 +36,7 @@ class Data:
         names = [f"experiment {number}" for number in range(EXPERIMENTS)]
         experiments = [server.ask("experiments/create", {"name": name})["experiment_id"] for name in names]
         body = {"experiment_id": experiments[0], "start_time": 1}
-        runs = [server.ask("runs/create", body)["run"]["info"]["run_id"] for _ in range(max(CLIENTS))]
+        runs = [server.ask("runs/create", body)["run"]["info"]["run_id"] for _ in range(max(CLIENTS + CROWDS))]
         return cls(experiments[0], runs)
 
 
@@ -81,21 +84,24 @@ class Figures:
         return sorted(mine.rate / its.rate for mine, its in zip(self.rounds, reference.rounds, strict=True))
 
 
-def answering(stage: Stage, servers: Sequence[tuple[Server, Data]]) -> list[list[str]]:
-    """The rows of the table; the first server is what the others are compared with."""
+def answering(
+    stage: Stage, servers: Sequence[tuple[Server, Data]], numbers: Sequence[int] = CLIENTS
+) -> list[list[str]]:
+    """The rows of the table, for so many clients each; the first server is what the others are compared with."""
     loads = [Load(server, data) for server, data in servers]
     for each in loads:
         for make in (each.read, each.write):
             load(each.server.address, make, max(CLIENTS), SECONDS)  # connections, caches, compiled statements
     rows = []
-    for what, clients in itertools.product((READ, WRITE), CLIENTS):
+    for what, clients in itertools.product((READ, WRITE), numbers):
+        length = OF_A_CROWD if clients in CROWDS else 1
         found = {each.server.name: Figures() for each in loads}
-        for turn in range(ROUNDS):
+        for turn in range(ROUNDS // length):
             start = turn % len(loads)
             for each in loads[start:] + loads[:start]:
                 figures, before = found[each.server.name], stage.cpu(each.server.container)
                 make = each.read if what == READ else each.write
-                figures.rounds.append(load(each.server.address, make, clients, SECONDS))
+                figures.rounds.append(load(each.server.address, make, clients, length * SECONDS))
                 figures.cpu += stage.cpu(each.server.container) - before
         reference = found[loads[0].server.name]
         rows += [row(what, clients, name, figures, reference) for name, figures in found.items()]
@@ -108,7 +114,9 @@ def row(what: str, clients: int, name: str, figures: Figures, reference: Figures
     ratios = figures.ratios(reference)
     ratio = median(ratios)
     spread = f"{ratio:.2f} ({ratios[1]:.2f} to {ratios[-2]:.2f})"  # without the best and the worst
-    goal = ("met" if ratio >= GOAL else "missed") if name.endswith("bearer") else ""
+    p50, p99 = figures.latency(0.5), figures.latency(0.99)
+    reached = p99 < FAIR * p50 if clients in CROWDS else ratio >= GOAL
+    goal = ("met" if reached else "missed") if name.startswith("this plugin") else ""
     return [
         what,
         str(clients),
@@ -116,8 +124,8 @@ def row(what: str, clients: int, name: str, figures: Figures, reference: Figures
         f"{figures.rate:.0f}",
         "1" if figures is reference else spread,
         goal,
-        f"{figures.latency(0.5) * 1000:.1f}",
-        f"{figures.latency(0.99) * 1000:.1f}",
+        f"{p50 * 1000:.1f}",
+        f"{p99 * 1000:.1f}",
         f"{figures.cpu_per_request * 1000:.2f}",
         f"{reference.cpu_per_request / figures.cpu_per_request:.2f}",
     ]
@@ -131,7 +139,7 @@ def heading(reference: str) -> list[str]:
         "server",
         "requests/s",
         f"of {reference}",
-        f"goal {GOAL}",
+        f"goal {GOAL}; of crowds p99 < {FAIR} p50",
         "p50 ms",
         "p99 ms",
         "CPU ms a request",

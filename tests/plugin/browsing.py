@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
+from mlflow_platform.server.kept import SESSIONS, Kept
 
 from tests.plugin.web_logins import Person
 
@@ -67,12 +68,13 @@ def database(server: "Server") -> Path:
 
 
 def change(server: "Server", person: Person, assignment: str) -> None:
-    """Makes the person's session older, or otherwise what it would become."""
+    """Makes the person's session older, or otherwise what it would become, and says so to the workers."""
     with sqlite3.connect(database(server), timeout=20) as connection:
         changed = connection.execute(
             f"UPDATE mlflow_platform_sessions SET {assignment} WHERE sid = ?", (person.sid,)
         ).rowcount
     connection.close()
+    Kept(server.stamps, SESSIONS).written()
     assert changed == 1
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 from mlflow_platform.server.__main__ import auth_config, make_workspaces, migrate
+from mlflow_platform.server.kept import STAMPS_VARIABLE, make_stamps
 from mlflow_platform.server.settings import Settings
-from mlflow_platform.server.within.permission_cache import STAMP_VARIABLE, make_stamp
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.plugin.browsing import Browser
@@ -83,7 +83,7 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": WEB_CLIENT_SECRET,
         "MLFLOW_PLATFORM_SESSION_KEY": "the key material for tests",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        STAMP_VARIABLE: make_stamp(),
+        STAMPS_VARIABLE: make_stamps(home),
         "MLFLOW_LOGGING_LEVEL": "DEBUG",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         **known.environment,
@@ -105,6 +105,7 @@ class Server:
     http: httpx.Client
     log_file: Path
     backstage: Backstage
+    stamps: Path
 
     @property
     def realm(self) -> Realm:
@@ -166,7 +167,7 @@ def serving(environment: dict[str, str], backstage: Backstage) -> Iterator[Serve
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as http:
             wait_for(http, process, log_file)
-            yield Server(http, log_file, backstage)
+            yield Server(http, log_file, backstage, Path(environment[STAMPS_VARIABLE]))
     finally:
         process.terminate()
         process.wait(20)

@@ -14,6 +14,7 @@ from mlflow_platform.server import retention
 from mlflow_platform.server.browser.session_table import METADATA as SESSIONS
 from mlflow_platform.server.credentials.limits import METADATA as LOGIN_ATTEMPTS
 from mlflow_platform.server.identity.caller import AUTHORIZATION
+from mlflow_platform.server.kept import STAMPS_VARIABLE, make_stamps
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
     SECRETS,
@@ -25,7 +26,6 @@ from mlflow_platform.server.settings import (
     load_settings,
 )
 from mlflow_platform.server.within import jobs
-from mlflow_platform.server.within.permission_cache import STAMP_VARIABLE, make_stamp
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -136,7 +136,7 @@ def main(secrets: Path = SECRETS, port: int = PORT) -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_LOGGING_LEVEL"] = settings.log_level.upper()
     os.environ.update({**jobs.environment(port), **settings.environment})
-    os.environ[STAMP_VARIABLE] = make_stamp()
+    os.environ[STAMPS_VARIABLE] = make_stamps()
     migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
     make_workspaces(os.environ["MLFLOW_BACKEND_STORE_URI"], settings)
     retention.in_rounds()

@@ -17,7 +17,8 @@ from mlflow_platform.server.browser.origin import origin_of
 from mlflow_platform.server.browser.seal import Seal, SealBroken
 from mlflow_platform.server.browser.session_table import METADATA, LoginUsed, Session, SessionTable
 from mlflow_platform.server.identity.id_tokens import Subject
-from sqlalchemy import create_engine
+from mlflow_platform.server.kept import SESSIONS, Kept, make_stamps
+from sqlalchemy import create_engine, event
 
 HERE = "https://mlflow.example.com"
 NOISE = st.text(st.sampled_from("/\\%25cf.:@?#&=oidc\t\n \x00é;a"), max_size=30)
@@ -139,8 +140,18 @@ def test_what_is_sealed_opens_only_unchanged_in_its_place_with_its_key() -> None
 def table(tmp_path: Path) -> Iterator[SessionTable]:
     engine = create_engine(f"sqlite:///{tmp_path}/auth.db")
     METADATA.create_all(engine)
-    yield SessionTable(engine, Seal("key", "sessions"), 100, 1000)
+    yield SessionTable(engine, Seal("key", "sessions"), Kept(None, SESSIONS), 100, 1000)
     engine.dispose()
+
+
+@pytest.fixture
+def workers(table: SessionTable, tmp_path: Path) -> tuple[SessionTable, SessionTable]:
+    """Two that keep what they read, and hear of each other's writes."""
+    file = Path(make_stamps(tmp_path))
+    here, there = (
+        SessionTable(table._engine, Seal("key", "sessions"), Kept(file, SESSIONS), 100, 1000) for _ in range(2)
+    )
+    return here, there
 
 
 def session(name: str, created_at: float = 0.0, used_at: float | None = None) -> Session:
@@ -195,7 +206,7 @@ def test_what_has_ended_is_swept_and_nothing_else(table: SessionTable) -> None:
     for kept in (session("idle"), session("old", 0.0, 1500.0), session("young", 1400.0, 1500.0)):
         keep(table, kept)
     table.sweep(1550.0)
-    everything = SessionTable(table._engine, Seal("key", "sessions"), 10_000, 10_000)
+    everything = SessionTable(table._engine, Seal("key", "sessions"), Kept(None, SESSIONS), 10_000, 10_000)
     assert [name for name in ("idle", "old", "young") if everything.find(name, 1550.0)] == ["young"]
 
 
@@ -221,3 +232,85 @@ def test_nothing_of_a_session_lies_open_in_the_database(table: SessionTable, tmp
     keep(table, session("one"))
     assert b"access of one" not in (tmp_path / "auth.db").read_bytes()
     assert table.find("one", 1.0)
+
+
+Workers = tuple[SessionTable, SessionTable]
+
+
+@pytest.fixture
+def reads(table: SessionTable) -> Iterator[list[str]]:
+    """Every SELECT that the database is asked."""
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            asked.append(statement)
+
+    event.listen(table._engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(table._engine, "before_cursor_execute", note)
+
+
+def test_a_session_is_read_once_while_nothing_happens_to_it(workers: Workers, reads: list[str]) -> None:
+    keep(workers[0], session("one"))
+    assert all(workers[0].find("one", now) == session("one") for now in (1.0, 2.0, 3.0))
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize("end", ["its own", "all of hers", "another login in its place"])
+def test_a_logout_in_one_worker_counts_at_once_in_the_other(workers: Workers, end: str) -> None:
+    here, there = workers
+    keep(here, session("one"))
+    assert here.find("one", 1.0) and there.find("one", 1.0)
+    if end == "its own":
+        there.end("one")
+    elif end == "all of hers":
+        there.end_of(Subject("ada", None, 50.0))
+    else:
+        there.add(session("two"), "login of two", Subject("ada", "sid", 0), "one")
+    assert (here.find("one", 1.0), there.find("one", 1.0)) == (None, None)
+
+
+def test_new_tokens_are_taken_by_the_other_worker_at_once(workers: Workers) -> None:
+    here, there = workers
+    keep(here, session("one"))
+    assert here.find("one", 1.0) and there.find("one", 1.0)
+    renewed = Session("one", 0, 0, 50.0, 60.0, Tokens("new", "new", None))
+    assert there.renew(renewed)
+    assert here.find("one", 1.0) == renewed
+
+
+def test_a_kept_session_ends_as_any_other_and_goes_on_where_the_other_worker_saw_it_used(workers: Workers) -> None:
+    here, there = workers
+    keep(here, session("one"))
+    assert here.find("one", 1.0)
+    there.touch("one", 90.0)
+    assert here.find("one", 101.0)
+    assert here.find("one", 190.0) is None
+    there.touch("one", 950.0)
+    assert here.find("one", 999.0)
+    assert here.find("one", 1000.0) is None
+
+
+def test_what_is_not_there_is_looked_for_again(workers: Workers) -> None:
+    here, there = workers
+    assert here.find("one", 1.0) is None
+    keep(there, session("one"))
+    assert here.find("one", 1.0)
+
+
+def test_a_logout_that_comes_while_a_session_is_being_read_is_not_overtaken(workers: Workers) -> None:
+    """What was read before the logout is answered at most to that one request."""
+    here, there = workers
+    keep(here, session("one"))
+    read = here._read
+
+    def slowly(session_id: str) -> Session | None:
+        found = read(session_id)
+        there.end(session_id)
+        return found
+
+    here._read = slowly  # pyright: ignore[reportAttributeAccessIssue]
+    here.find("one", 1.0)
+    here._read = read  # pyright: ignore[reportAttributeAccessIssue]
+    assert here.find("one", 1.0) is None

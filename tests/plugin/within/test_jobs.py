@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from mlflow_platform.server.identity.caller import Identity
+from mlflow_platform.server.kept import STAMPS_VARIABLE
 from mlflow_platform.server.within.jobs import TOKEN_VARIABLE, Jobs, within
 
 from tests.plugin.conftest import TEAMS, Server, prepare, wait_for
@@ -95,7 +96,7 @@ def container(home: Path, backstage: Backstage) -> Iterator[tuple[Server, int]]:
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{environment['TEST_PORT']}", timeout=20, trust_env=False) as http:
             wait_for(http, process, log_file)
-            yield Server(http, log_file, backstage), process.pid
+            yield Server(http, log_file, backstage, Path(environment[STAMPS_VARIABLE])), process.pid
     finally:
         process.terminate()
         process.wait(30)

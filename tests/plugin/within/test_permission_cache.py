@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow_platform.server.within.permission_cache import LONGEST, MOST, SIZE, PermissionCache, keep_found
+from mlflow_platform.server.kept import LONGEST, MOST, PERMISSIONS, Kept, make_stamps
+from mlflow_platform.server.within.permission_cache import PermissionCache, keep_found
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
@@ -34,10 +35,12 @@ class Reader:
 
 
 @pytest.fixture
-def stamp(tmp_path: Path) -> Path:
-    path = tmp_path / "stamp"
-    path.write_bytes(bytes(SIZE))
-    return path
+def stamps(tmp_path: Path) -> Path:
+    return Path(make_stamps(tmp_path))
+
+
+def cached(stamps: Path, engine: Engine, **options: Any) -> PermissionCache:
+    return PermissionCache(Kept(stamps, PERMISSIONS, **options), engine)
 
 
 @pytest.fixture
@@ -49,9 +52,9 @@ def engine(tmp_path: Path) -> Engine:
     return engine
 
 
-def test_an_answer_is_kept_for_a_moment(stamp: Path, engine: Engine) -> None:
+def test_an_answer_is_kept_for_a_moment(stamps: Path, engine: Engine) -> None:
     clock, read = Clock(), Reader()
-    cache = PermissionCache(stamp, engine, clock)
+    cache = cached(stamps, engine, clock=clock)
     assert [cache.answer("ada", read), cache.answer("ada", read)] == [1, 1]
     assert cache.answer("eve", read) == 2
     clock.now += LONGEST
@@ -61,8 +64,8 @@ def test_an_answer_is_kept_for_a_moment(stamp: Path, engine: Engine) -> None:
 @pytest.mark.parametrize(
     "write", ["INSERT INTO roles VALUES ('x')", "DELETE FROM roles", "UPDATE roles SET name = 'y'"]
 )
-def test_a_write_in_one_worker_is_seen_in_all(stamp: Path, engine: Engine, write: str) -> None:
-    here, there = PermissionCache(stamp, engine), PermissionCache(stamp, create_engine("sqlite://"))
+def test_a_write_in_one_worker_is_seen_in_all(stamps: Path, engine: Engine, write: str) -> None:
+    here, there = cached(stamps, engine), cached(stamps, create_engine("sqlite://"))
     read = Reader()
     assert (here.answer("ada", read), there.answer("ada", read)) == (1, 2)
     with Session(engine) as session, session.begin():
@@ -71,8 +74,8 @@ def test_a_write_in_one_worker_is_seen_in_all(stamp: Path, engine: Engine, write
     assert (here.answer("ada", read), there.answer("ada", read)) == (3, 4)
 
 
-def test_our_own_tables_and_reads_change_nothing(stamp: Path, engine: Engine) -> None:
-    cache, read = PermissionCache(stamp, engine), Reader()
+def test_our_own_tables_and_reads_change_nothing(stamps: Path, engine: Engine) -> None:
+    cache, read = cached(stamps, engine), Reader()
     assert cache.answer("ada", read) == 1
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO mlflow_platform_sessions VALUES ('x')"))
@@ -80,21 +83,21 @@ def test_our_own_tables_and_reads_change_nothing(stamp: Path, engine: Engine) ->
     assert cache.answer("ada", read) == 1
 
 
-def test_an_error_is_not_kept(stamp: Path, engine: Engine) -> None:
+def test_an_error_is_not_kept(stamps: Path, engine: Engine) -> None:
     def fails() -> None:
         raise ValueError
 
-    cache = PermissionCache(stamp, engine)
+    cache = cached(stamps, engine)
     with pytest.raises(ValueError):
         cache.answer("ada", fails)
     assert cache.answer("ada", Reader()) == 1
 
 
-def test_it_does_not_grow_for_ever(stamp: Path, engine: Engine) -> None:
-    cache = PermissionCache(stamp, engine)
+def test_it_does_not_grow_for_ever(stamps: Path) -> None:
+    kept = Kept(stamps, PERMISSIONS)
     for number in range(2 * MOST + 1):
-        cache.answer(number, Reader())
-    assert len(cache._kept) <= MOST
+        kept.answer(number, Reader())
+    assert len(kept._answers) <= MOST
 
 
 def test_a_runs_experiment_is_read_once_and_a_missing_run_looked_for_again() -> None:

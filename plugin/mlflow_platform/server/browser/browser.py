@@ -21,6 +21,7 @@ from mlflow_platform.server.identity.caller import Identity
 from mlflow_platform.server.identity.id_tokens import IdTokens
 from mlflow_platform.server.identity.keys import SigningKeys
 from mlflow_platform.server.identity.tokens import SignedTokens, TokenRefused
+from mlflow_platform.server.kept import SESSIONS, Kept, stamps
 from mlflow_platform.server.responses import Error, Refused, forbidden
 from mlflow_platform.server.settings import SESSION_KEY_VARIABLE, WEB_CLIENT_SECRET_VARIABLE, Settings, secret
 
@@ -35,7 +36,9 @@ class Browser:
     def __init__(self, settings: Settings, keys: SigningKeys, admission: Admission, engine: Engine):
         key = secret(SESSION_KEY_VARIABLE)
         keycloak = Keycloak(settings, secret(WEB_CLIENT_SECRET_VARIABLE))
-        table = SessionTable(engine, Seal(key, "sessions"), settings.session_idle_seconds, settings.session_max_seconds)
+        kept = Kept(stamps(), SESSIONS)
+        lives = settings.session_idle_seconds, settings.session_max_seconds
+        table = SessionTable(engine, Seal(key, "sessions"), kept, *lives)
         self._settings = settings
         self._origin = origin_of(settings.public_url)
         self._keycloak_origin = origin_of(settings.issuer)

@@ -1,4 +1,4 @@
-"""Browser sessions in MLflow's auth database, where all workers and replicas see them."""
+"""Browser sessions in MLflow's auth database, where all workers see them."""
 
 import hashlib
 import json
@@ -26,6 +26,7 @@ from mlflow_platform.server.browser.keycloak import Tokens
 from mlflow_platform.server.browser.seal import Seal
 from mlflow_platform.server.identity.id_tokens import Subject
 from mlflow_platform.server.identity.tokens import LEEWAY
+from mlflow_platform.server.kept import Kept
 
 METADATA = MetaData()
 _TABLE = Table(
@@ -75,10 +76,14 @@ def sweep(engine: Engine, idle_seconds: int, max_seconds: int, now: float) -> in
 
 
 class SessionTable:
-    """The sessions that are neither idle for too long nor too old. Its methods block: call them in a thread."""
+    """The sessions that are neither idle for too long nor too old. Its methods block: call them in a thread.
 
-    def __init__(self, engine: Engine, seal: Seal, idle_seconds: int, max_seconds: int):
+    What was read is kept until a session ends or is renewed, in whichever worker, so that a logout counts at once.
+    """
+
+    def __init__(self, engine: Engine, seal: Seal, kept: Kept, idle_seconds: int, max_seconds: int):
         self._engine = engine
+        self._kept = kept
         self._seal = seal
         self._idle_seconds = idle_seconds
         self._max_seconds = max_seconds
@@ -102,6 +107,7 @@ class SessionTable:
                     connection.execute(delete(_TABLE).where(_TABLE.c.id == replaced))
         except IntegrityError:
             raise LoginUsed from None
+        self._kept.written()
 
     def is_used(self, login: str) -> bool:
         """Whether the login made a session already."""
@@ -110,21 +116,17 @@ class SessionTable:
 
     def find(self, session_id: str, now: float) -> Session | None:
         """The session, unless it has ended; raises SealBroken if its tokens are not what was kept."""
-        query = select(_TABLE).where(
-            _TABLE.c.id == session_id,
-            _TABLE.c.used_at > now - self._idle_seconds,
-            _TABLE.c.created_at > now - self._max_seconds,
-        )
-        with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        tokens = Tokens(**json.loads(self._seal.open(row.tokens, row.id)))
-        return Session(row.id, row.created_at, row.used_at, row.renew_at, row.expires_at, tokens)
+        found = self._kept.answer(session_id, lambda: self._read(session_id))
+        if found and found.used_at <= now - self._idle_seconds:
+            self._kept.forget(session_id)  # another worker may know of a use since
+            found = self._kept.answer(session_id, lambda: self._read(session_id))
+        is_alive = found and found.used_at > now - self._idle_seconds and found.created_at > now - self._max_seconds
+        return found if is_alive else None
 
     def touch(self, session_id: str, now: float) -> None:
         """Remembers that the session is in use."""
         self._update(_TABLE.c.id == session_id, used_at=now)
+        self._kept.forget(session_id)
 
     def claim(self, session: Session, now: float, until: float) -> bool:
         """Whether the caller, and till then nobody else, is to renew these very tokens.
@@ -141,7 +143,9 @@ class SessionTable:
 
     def renew(self, session: Session) -> bool:
         """Keeps the session's new tokens; False if it ended meanwhile."""
-        return self._update(_TABLE.c.id == session.id, claimed_until=0.0, **self._renewable(session))
+        is_renewed = self._update(_TABLE.c.id == session.id, claimed_until=0.0, **self._renewable(session))
+        self._kept.written()
+        return is_renewed
 
     def end(self, session_id: str) -> None:
         self._delete(_TABLE.c.id == session_id)
@@ -157,6 +161,14 @@ class SessionTable:
     def sweep(self, now: float) -> None:
         sweep(self._engine, self._idle_seconds, self._max_seconds, now)
 
+    def _read(self, session_id: str) -> Session | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(select(_TABLE).where(_TABLE.c.id == session_id)).one_or_none()
+        if row is None:
+            return None
+        tokens = Tokens(**json.loads(self._seal.open(row.tokens, row.id)))
+        return Session(row.id, row.created_at, row.used_at, row.renew_at, row.expires_at, tokens)
+
     def _renewable(self, session: Session) -> dict[str, float | bytes]:
         sealed = self._seal.close(json.dumps(asdict(session.tokens)).encode(), session.id)
         return {"renew_at": session.renew_at, "expires_at": session.expires_at, "tokens": sealed}
@@ -167,4 +179,6 @@ class SessionTable:
 
     def _delete(self, which: ColumnElement[bool]) -> int:
         with self._engine.begin() as connection:
-            return connection.execute(delete(_TABLE).where(which)).rowcount
+            ended = connection.execute(delete(_TABLE).where(which)).rowcount
+        self._kept.written()
+        return ended
