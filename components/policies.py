@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-_READ = ["s3:GetObject"]
-_WRITE = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+_READ = ["s3:GetObject", "s3:GetObjectTagging"]  # the second for aws 2, which copies large objects with their tags
+_WRITE = ["s3:AbortMultipartUpload", "s3:DeleteObject", *_READ, "s3:ListMultipartUploadParts", "s3:PutObject"]
 EVERYTHING = ("",)
 """What every key begins with."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from launcher import prepare
 from launcher.console import Failure, only_work, say, table
+from launcher.minio import asking
 from launcher.paths import Paths
 from launcher.processes import answer
 from launcher.realm import Group, Person, Realm
@@ -20,14 +21,7 @@ from launcher.state import State
 _LEVELS = ("READ", "USE", "EDIT", "MANAGE", "ADMIN")  # weakest first
 _ALLOWS = {"s3:GetObject": "read", "s3:PutObject": "write", "admin:*": "administer"}
 _MLFLOW_FILE = ["sh", "-c", 'cat "$MLFLOW_PLATFORM_CONFIG"']
-# With the root's keys from its file: they are in no list of processes, here or there.
-_POLICIES = [
-    "sh",
-    "-c",
-    """. "$MINIO_CONFIG_ENV_FILE"
-printf 'user = "%s:%s"\\n' "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD" | curl --fail --silent --max-time 5 --config - \
-  --aws-sigv4 "aws:amz:$MINIO_REGION:s3" http://127.0.0.1:9000/minio/admin/v3/list-canned-policies""",
-]
+_POLICIES = asking("list-canned-policies")
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ class Report:
 
 def container(state: State) -> str | None:
     """Docker's id of the one that makes backups, where the stack has any."""
-    found = (made for made in state.made if made.kind == "container" and made.resource == _SERVICE)
-    return next((made.id for made in found), None)
+    made = state.container(_SERVICE)
+    return made.id if made else None
 
 
 def bring(paths: Paths, stack: Stack, state: State) -> None:

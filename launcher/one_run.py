@@ -50,10 +50,9 @@ class _Server:
 
 def bring(target: Target, restoring: Restore, found: Found, state: State, run: str) -> None:
     """Adds it to the running stack, which goes on meanwhile; what is there already is not touched."""
-    there = next((made.id for made in state.made if made.kind == "container" and made.resource == "postgres"), None)
-    if not there:
+    if not (there := state.container("postgres")):
         raise Failure(f"Stack {target.stack.name} does not run: ./platform up first, or restore all of it.")
-    live = _Server(there)
+    live = _Server(there.id)
     if stage := live.ask(f"SELECT lifecycle_stage FROM runs WHERE run_uuid = '{run}'"):
         how = "mlflow.tracking.MlflowClient().restore_run brings it back" if stage == "deleted" else "it is not deleted"
         raise Failure(f"Run {run} is there: {how}.")

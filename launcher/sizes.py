@@ -8,19 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from launcher.console import table
+from launcher.minio import asking
 from launcher.state import State
 
 _POLICY = "minio:index/iamPolicy:IamPolicy"
 _BUCKET = "minio:index/s3Bucket:S3Bucket"
 _TEAM = "team-"
-# In the server's own container, with the root's keys from its file: they are in no list of processes, here or there.
-_ASK = """
-. "$MINIO_CONFIG_ENV_FILE"
-for question in datausageinfo 'accountinfo?prefix-usage=true'; do
-  printf 'user = "%s:%s"\\n' "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD" | curl --fail --silent --max-time 5 --config - \
-    --aws-sigv4 "aws:amz:$MINIO_REGION:s3" "http://127.0.0.1:9000/minio/admin/v3/$question" && echo || exit 1
-done
-"""
+_ASK = asking("datausageinfo", "accountinfo?prefix-usage=true")
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ def _ask(state: State) -> tuple[str, list[Size]] | str:
         return "there is none"
     try:
         asked = subprocess.run(
-            ["docker", "exec", server.id, "sh", "-c", _ASK], capture_output=True, text=True, timeout=15, check=True
+            ["docker", "exec", server.id, *_ASK], capture_output=True, text=True, timeout=15, check=True
         )
         usage, account = map(json.loads, asked.stdout.splitlines())
         counted = _minute(usage["lastUpdate"])
