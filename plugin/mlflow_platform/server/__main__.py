@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mlflow_platform.server import retention
+from mlflow_platform.server import processes
 from mlflow_platform.server.browser.session_table import METADATA as SESSIONS
 from mlflow_platform.server.credentials.limits import METADATA as LOGIN_ATTEMPTS
 from mlflow_platform.server.identity.caller import AUTHORIZATION
@@ -125,7 +125,7 @@ def arguments(settings: Settings, port: int = PORT) -> list[str]:
 
 
 def main(secrets: Path = SECRETS, port: int = PORT) -> None:
-    """Runs the server in this process: MLflow's command is called, not started, and takes the signals itself."""
+    """Runs the server in this process: MLflow's command is called, not started, and then becomes the server."""
     load_secrets(secrets)
     settings = load_settings()
     missing = [name for name in NEEDED if not os.environ.get(name)]
@@ -139,10 +139,9 @@ def main(secrets: Path = SECRETS, port: int = PORT) -> None:
     os.environ[STAMPS_VARIABLE] = make_stamps()
     migrate(os.environ["MLFLOW_BACKEND_STORE_URI"], auth_uri)
     make_workspaces(os.environ["MLFLOW_BACKEND_STORE_URI"], settings)
-    retention.in_rounds()
-
     from mlflow.cli import cli
 
+    processes.succeed_mlflows_command()
     cli.main(args=arguments(settings, port), prog_name="mlflow")
 
 

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -232,6 +234,46 @@ def test_nobody_starts_a_job_by_hand(server: Server, team: str) -> None:
     for path in ("/ajax-api/3.0/jobs/", "/ajax-api/3.0/jobs", "/ajax-api/3.0//jobs//"):
         answer = server.as_member(team, "POST", path, json=job)
         assert answer.status_code == 403, path
+
+
+def family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in family(int(child)))]
+
+
+def proportional_mb(pid: int) -> float:
+    """Its own memory, and its part of what it shares."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1]) / 1024
+
+
+def command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_the_containers_processes_share_one_image_of_memory(container: tuple[Server, int]) -> None:
+    processes = family(container[1])
+    assert len(processes) == 5, list(map(command, processes))  # the first, two workers, runner, periodic tasks
+    used = {pid: round(proportional_mb(pid)) for pid in processes}
+    assert sum(used.values()) < 550, used  # each of its own would be 160 to 190
+
+
+def test_a_process_of_the_jobs_that_died_is_forked_anew(container: tuple[Server, int]) -> None:
+    server, first = container
+    before = family(first)
+    for pid in before[1:]:
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while len(after := family(first)) < 5 or set(after) & set(before[1:]) or not answers(server):
+        assert time.monotonic() < deadline, (before, after)
+        time.sleep(0.2)
+
+
+def answers(server: Server) -> bool:
+    try:
+        return server.http.get("/health").status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 # The decision alone.
