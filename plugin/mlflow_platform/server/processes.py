@@ -141,12 +141,12 @@ def _periodic_tasks(jobs: Mapping[str, str]) -> tuple[str, Sequence[str], Mappin
     def note(command: Sequence[str], *, extra_env: Mapping[str, str], **_: object) -> None:
         noted.append((command, extra_env))
 
-    start = utils._exec_cmd
+    start = getattr(utils, "_exec_cmd")  # noqa: B009
     setattr(utils, "_exec_cmd", note)  # noqa: B010
     try:
         utils._start_periodic_tasks_consumer_proc()
     finally:
-        utils._exec_cmd = start
+        setattr(utils, "_exec_cmd", start)  # noqa: B010
     [(command, environment)] = noted
     return command[2], command[3:], {**jobs, **environment}
 
