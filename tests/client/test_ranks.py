@@ -69,6 +69,18 @@ def test_all_are_in_the_experiment_that_they_named(
     assert experiments == [made.experiment_id] * RANKS
 
 
+def test_joblibs_tasks_are_in_the_experiment_that_they_named(tracking: Double):
+    task = 'mlflow.set_experiment("z")\n    with mlflow.start_run() as run: pass\n    return run.info.experiment_id'
+    tasks = f"from joblib import Parallel, delayed\nimport mlflow\n\ndef task(rank):\n    {task}\n"
+    program = f"{tasks}\nprint(*Parallel(n_jobs={RANKS})(delayed(task)(rank) for rank in range({RANKS})))"
+    own = {**os.environ, "PYTHONPATH": str(ROOT / "plugin")}
+    done = subprocess.run([sys.executable, "-c", program], env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = MlflowClient(tracking.url).get_experiment_by_name("z")
+    assert made
+    assert done.stdout.splitlines()[-1].split() == [made.experiment_id] * RANKS
+
+
 def test_who_makes_an_experiment_himself_is_told_that_it_exists(
     platform: Double, mlflow_server: str, logged_in: LoginFile
 ):
