@@ -202,6 +202,7 @@ def test_a_code_of_an_app_is_no_passkey(place: Place):
     assert sorted(kinds) == ["otp", "password"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["code", "passkey"])
 def test_everybody_may_have_to_and_then_nobody(place: Place, kind: str):
     place.changed(groups=GROUPS, second_factor=kind)

@@ -73,17 +73,23 @@ def in_docs(begins: str) -> str:
 
 
 @pytest.fixture
-def shell(stack: Platform, tools: Path, environment: dict[str, str], big: Path, tmp_path: Path) -> Shell:
-    """Runs lines in a folder of their own, with the docs' addresses made this stack's."""
+def variables(stack: Platform, big: Path, tmp_path: Path) -> dict[str, str]:
+    """What the lines name; where they run, a folder lies with something in it."""
     (tmp_path / "folder/deeper").mkdir(parents=True)
     (tmp_path / "folder/a").write_text("a")
     (tmp_path / "folder/deeper/b").write_text("b")
-    variables = {"BIG": str(big), "BUCKET": stack.outputs["artifact_bucket"], "WAIT": str(SECONDS + 5)}
+    place = {"BUCKET": stack.outputs["artifact_bucket"], "AT": f"by-{tmp_path.name}"}
+    return {**place, "BIG": str(big), "WAIT": str(SECONDS + 5)}
+
+
+@pytest.fixture
+def shell(stack: Platform, environment: dict[str, str], variables: dict[str, str], tmp_path: Path) -> Shell:
+    """Runs lines in a folder of their own, with the docs' addresses made this stack's."""
 
     def run(lines: str) -> str:
         address = stack.outputs["s3_endpoint_url"].removeprefix("http://")
         lines = lines.replace("https://", "http://").replace("s3.example.com", address)
-        own = {**environment, **variables, "AT": f"by-{tmp_path.name}", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        own = {**environment, **variables, "XDG_CACHE_HOME": str(tmp_path / "cache")}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", lines],
             env=own,
@@ -114,9 +120,9 @@ def test_aws_1(shell: Shell, big: Path):
 
 
 def test_aws_2(
-    stack: Platform,
     tools: Path,
     environment: dict[str, str],
+    variables: dict[str, str],
     big: Path,
     tmp_path_factory: pytest.TempPathFactory,
     tmp_path: Path,
@@ -126,15 +132,11 @@ def test_aws_2(
     lines = "RUN apt-get update && apt-get install --yes --no-install-recommends awscli diffutils\n"
     build = ["docker", "build", "--quiet", "--tag", image, "-"]
     subprocess.run(build, input=f"FROM {BASE['local']}\n{lines}", text=True, check=True, capture_output=True)
-    (tmp_path / "folder/deeper").mkdir(parents=True)
-    (tmp_path / "folder/a").write_text("a")
-    (tmp_path / "folder/deeper/b").write_text("b")
     python = subprocess.run(
         [tools / "python", "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True, check=True
     ).stdout.strip()
     shared = [tmp_path_factory.getbasetemp(), python]
-    named = {"BIG": str(big), "BUCKET": stack.outputs["artifact_bucket"], "WAIT": str(SECONDS + 5), "AT": "by-aws-2"}
-    own = {name: environment[name] for name in ("HOME", "XDG_STATE_HOME", "MLFLOW_TRACKING_URI")} | named
+    own = {name: environment[name] for name in ("HOME", "XDG_STATE_HOME", "MLFLOW_TRACKING_URI")} | variables
     run = ["docker", "run", "--rm", "--network=host", f"--workdir={tmp_path}"]
     run += [f"--volume={folder}:{folder}" for folder in shared]
     run += [f"--env={name}={value}" for name, value in own.items()]
