@@ -9,7 +9,7 @@ SERVER = "mlflow_platform.server."
 FLOORS = {"ground": 0, "identity": 1, "within": 2, "browser": 3, "credentials": 3, "gate": 4}
 OF_NO_ROOM = {
     **dict.fromkeys(("settings", "responses", "audit", "logs", "kept"), "ground"),
-    **dict.fromkeys(("__main__", "app", "db", "routes", "probe", "processes", "retention"), "gate"),
+    **dict.fromkeys(("__main__", "app", "db", "routes", "probe", "processes", "retention", "successor"), "gate"),
 }
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mlflow_platform.server import processes
 from mlflow_platform.server.browser.session_table import METADATA as SESSIONS
 from mlflow_platform.server.credentials.limits import METADATA as LOGIN_ATTEMPTS
 from mlflow_platform.server.identity.caller import AUTHORIZATION
@@ -25,6 +24,7 @@ from mlflow_platform.server.settings import (
     load_secrets,
     load_settings,
 )
+from mlflow_platform.server.successor import succeed_mlflows_command
 from mlflow_platform.server.within import jobs
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def main(secrets: Path = SECRETS, port: int = PORT) -> None:
     make_workspaces(os.environ["MLFLOW_BACKEND_STORE_URI"], settings)
     from mlflow.cli import cli
 
-    processes.succeed_mlflows_command()
+    succeed_mlflows_command()
     cli.main(args=arguments(settings, port), prog_name="mlflow")
 
 

@@ -17,57 +17,20 @@ import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from socket import socket
-from typing import Any, NoReturn, Self
+from typing import Any
 
 from uvicorn import _subprocess
 from uvicorn.config import Config
 from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess
 
 from mlflow_platform.server import retention
+from mlflow_platform.server.successor import RUNNER_VARIABLE
 
-RUNNER_VARIABLE = "MLFLOW_PLATFORM_RUNNER_ENVIRONMENT"
 RUNNER = "mlflow.server.jobs._executor_runner"
 # What the others import sooner or later, and what of it is most of their memory.
 SHARED = ("mlflow_platform.server.app", "mlflow.server.fastapi_app", RUNNER, "huey.bin.huey_consumer", "boto3")
 PAUSE = 1.0  # seconds before a process that ended is forked anew
 PATIENCE = 5.0  # seconds in which the jobs' processes end by themselves
-
-
-class Successor:
-    """Stands for the processes that MLflow's command would start, and becomes the one they are forked from.
-
-    A new program in the same process, because MLflow's command has connections open and has not yet said everything in
-    its environment when it imports MLflow.
-    """
-
-    def __init__(self) -> None:
-        self._arguments: list[str] = []
-        self._environment: dict[str, str] = {}
-        self.pid = os.getpid()
-
-    def server(self, command: Sequence[str], *, extra_env: Mapping[str, str], **_: object) -> Self:
-        self._arguments = list(command[3:])  # after `python -m uvicorn`
-        self._environment |= extra_env
-        return self
-
-    def runner(self, environment: Mapping[str, str], _server: int) -> None:
-        self._environment[RUNNER_VARIABLE] = json.dumps(dict(environment))
-
-    def wait(self) -> NoReturn:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        command = [sys.executable, "-m", "mlflow_platform.server.processes", *self._arguments]
-        os.execve(sys.executable, command, {**os.environ, **self._environment})
-
-
-def succeed_mlflows_command() -> None:
-    """From here on MLflow's command starts nothing, but becomes this module's program."""
-    from mlflow import server
-    from mlflow.server.jobs import utils
-
-    successor = Successor()
-    setattr(server, "_exec_cmd", successor.server)  # noqa: B010
-    utils._launch_job_execution_runner = successor.runner
 
 
 class Family(Multiprocess):
