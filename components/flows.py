@@ -15,24 +15,38 @@ Requirement = Literal["REQUIRED", "ALTERNATIVE", "CONDITIONAL"]
 class Flow:
     """A flow of a realm, or a part of one, whose steps come in the order in which they are declared.
 
-    They are made one by one, all parts' together: Keycloak (26.7) answers 500 to whoever lists a flow while another
-    step of it is half made.
+    All steps that a realm has are made one by one, in one list: Keycloak (26.7) answers 500 to whoever lists a flow
+    while another step is half made.
     """
 
     prefix: str  # of the resources' names
     realm_id: Output[str]
     opts: ResourceOptions
     alias: Output[str]
-    steps: list[pulumi.Resource] = field(default_factory=list)
+    steps: list[pulumi.Resource]
     _here: list[str] = field(default_factory=list)
 
     @classmethod
-    def new(cls, prefix: str, name: str, alias: str, realm_id: Output[str], opts: ResourceOptions) -> "Flow":
-        """A flow of its own, of which a realm has one by this alias."""
+    def new(
+        cls,
+        prefix: str,
+        name: str,
+        alias: str,
+        *,
+        realm_id: Output[str],
+        steps: list[pulumi.Resource],
+        opts: ResourceOptions,
+    ) -> "Flow":
+        """A flow of its own, of which a realm has one by this alias; `steps` are the realm's so far."""
         flow = authentication.Flow(
-            f"{prefix}-{name}", realm_id=realm_id, alias=alias, provider_id="basic-flow", opts=opts
+            f"{prefix}-{name}",
+            realm_id=realm_id,
+            alias=alias,
+            provider_id="basic-flow",
+            opts=ResourceOptions.merge(opts, ResourceOptions(depends_on=steps[-1:])),
         )
-        return cls(prefix=prefix, realm_id=realm_id, opts=opts, alias=flow.alias)
+        steps.append(flow)
+        return cls(prefix=prefix, realm_id=realm_id, opts=opts, alias=flow.alias, steps=steps)
 
     def part(self, name: str, alias: str, requirement: Requirement) -> "Flow":
         """A part of it with steps of its own; the realm has no other flow or part by this alias."""

@@ -24,6 +24,7 @@ class ProvidersArgs:
     settings: Mapping[str, Provider]
     people: People
     teams: Mapping[str, Group]
+    steps: list[pulumi.Resource]  # of all flows of the realm, one after the other
     after_login: Output[str] | None  # the flow that is gone through after each login by one of them
 
 
@@ -38,19 +39,21 @@ class Providers(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:Providers", name, None, opts)
         self._name, self._people = name, args.people
         self._opts = ResourceOptions.merge(args.people.opts, ResourceOptions(parent=self))
-        first_login = self._first_login()
+        first_login = self._first_login(args.steps)
         for alias, settings in args.settings.items():
             provider = self._broker(alias, settings, first_login, args.after_login)
             self._groups(alias, settings, provider, args.teams)
         self.register_outputs({})
 
-    def _first_login(self) -> Output[str]:
+    def _first_login(self, steps: list[pulumi.Resource]) -> Output[str]:
         """A new account, or the one that is there for whoever can log in to it.
 
         Keycloak's own flow takes a mail to the account's address for that, too: then whoever gave his account
         somebody else's address would have her in it, once she follows the link.
         """
-        flow = Flow.new(self._name, "first-login", _FIRST_LOGIN, self._people.realm_id, self._opts)
+        flow = Flow.new(
+            self._name, "first-login", _FIRST_LOGIN, realm_id=self._people.realm_id, steps=steps, opts=self._opts
+        )
         flow.step("create", "idp-create-user-if-unique", "ALTERNATIVE")
         existing = flow.part("existing", "first login to an account that is there", "ALTERNATIVE")
         existing.step("confirm", "idp-confirm-link")

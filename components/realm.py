@@ -110,13 +110,14 @@ class Realm(pulumi.ComponentResource):
         for user, user_id in {**users, **programs}.items():
             if theirs := [groups[group].id for group, rights in args.groups.items() if user in rights.user_names]:
                 people.member(user, user_id, theirs)
-        after_login = self._second_factor(args, settings)
+        steps: list[pulumi.Resource] = []
+        after_login = self._second_factor(args, settings, steps)
         if args.directory:
             of_directory = DirectoryArgs(settings=args.directory, people=people, teams=args.groups)
             Directory(f"{name}-directory", of_directory, ResourceOptions(parent=self))
         if args.identity_providers:
             of_providers = ProvidersArgs(
-                settings=args.identity_providers, people=people, teams=args.groups, after_login=after_login
+                settings=args.identity_providers, people=people, teams=args.groups, steps=steps, after_login=after_login
             )
             Providers(f"{name}-providers", of_providers, ResourceOptions(parent=self))
 
@@ -154,7 +155,9 @@ class Realm(pulumi.ComponentResource):
             ),
         )
 
-    def _second_factor(self, args: RealmArgs, settings: keycloak.RealmArgs) -> Output[str] | None:
+    def _second_factor(
+        self, args: RealmArgs, settings: keycloak.RealmArgs, steps: list[pulumi.Resource]
+    ) -> Output[str] | None:
         """Where nobody needs one, Keycloak's own flows ask for it who has set one up."""
         if not (args.second_factor or any(group.second_factor for group in args.groups.values())):
             return None
@@ -164,6 +167,7 @@ class Realm(pulumi.ComponentResource):
             everybody=args.second_factor,
             groups=args.groups,
             by_other_providers=bool(args.identity_providers),
+            steps=steps,
         )
         return SecondFactor(f"{self._prefix}-second-factor", needed, self._opts).after_other_providers
 

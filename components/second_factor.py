@@ -24,6 +24,7 @@ class SecondFactorArgs:
     everybody: Kind | None
     groups: Mapping[str, Group]
     by_other_providers: bool  # whether people come by these, too
+    steps: list[pulumi.Resource]  # of all flows of the realm, one after the other
 
 
 class SecondFactor(pulumi.ComponentResource):
@@ -59,7 +60,7 @@ class SecondFactor(pulumi.ComponentResource):
             opts=ResourceOptions.merge(
                 self._opts,
                 ResourceOptions(
-                    depends_on=[*browser.steps, *by_password.steps, *forgotten.steps],
+                    depends_on=[*args.steps],
                     replacement_trigger=args.realm_settings,
                     delete_before_replace=True,
                 ),
@@ -68,7 +69,14 @@ class SecondFactor(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _flow(self, name: str, alias: str) -> Flow:
-        return Flow.new(self._name, name, f"second factor - {alias}", self._args.realm_id, self._opts)
+        return Flow.new(
+            self._name,
+            name,
+            f"second factor - {alias}",
+            realm_id=self._args.realm_id,
+            steps=self._args.steps,
+            opts=self._opts,
+        )
 
     def _browser(self) -> Flow:
         """Keycloak's own, with the second factor after the password."""

@@ -188,6 +188,8 @@ def _enter(tab: Tab, place: Place, name: str) -> None:
 
 def _arrives_by(tab: Tab, button: str) -> None:
     """Nobody answers there, which the browser has shown before it is sent anywhere else."""
+    tab.locator(button).wait_for()
+    tab.wait_for_load_state("load")  # or nobody would hear the click
     with tab.expect_request(_ARRIVED):
         tab.locator(button).click()
     expect(tab).to_have_url(re.compile("^chrome-error:"))
