@@ -1,7 +1,8 @@
 """Flows of logins: what Keycloak asks of somebody, step by step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Literal
 
 import pulumi
@@ -9,6 +10,10 @@ import pulumi_keycloak.authentication as authentication
 from pulumi import Input, Output, ResourceOptions
 
 Requirement = Literal["REQUIRED", "ALTERNATIVE", "CONDITIONAL"]
+
+
+def _in_tens() -> Iterator[int]:
+    return count(10, 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +29,7 @@ class Flow:
     opts: ResourceOptions
     alias: Output[str]
     steps: list[pulumi.Resource]
-    _here: list[str] = field(default_factory=list)
+    _priorities: Iterator[int] = field(default_factory=_in_tens)  # of its own steps
 
     @classmethod
     def new(
@@ -57,11 +62,11 @@ class Flow:
             alias=alias,
             provider_id="basic-flow",
             requirement=requirement,
-            priority=self._next(name),
+            priority=next(self._priorities),
             opts=self._after_the_last(),
         )
         self.steps.append(part)
-        return replace(self, alias=part.alias, _here=[])
+        return replace(self, alias=part.alias, _priorities=_in_tens())
 
     def step(
         self,
@@ -77,7 +82,7 @@ class Flow:
             parent_flow_alias=self.alias,
             authenticator=authenticator,
             requirement=requirement,
-            priority=self._next(name),
+            priority=next(self._priorities),
             opts=self._after_the_last(),
         )
         self.steps.append(step)
@@ -91,11 +96,6 @@ class Flow:
                 opts=self._after_the_last(),
             )
             self.steps.append(told)
-
-    def _next(self, name: str) -> int:
-        """The place in the order of whoever comes next."""
-        self._here.append(name)
-        return 10 * len(self._here)
 
     def _after_the_last(self) -> ResourceOptions:
         return ResourceOptions.merge(self.opts, ResourceOptions(depends_on=self.steps[-1:]))

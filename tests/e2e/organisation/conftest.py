@@ -19,6 +19,7 @@ from tests.conformance.keycloak.world import CLIENT, GROUP, GROUP_MAPPER, REALM,
 from tests.e2e.browser import chromium, home_that_trusts
 from tests.e2e.conftest import Platform, brought_up
 from tests.e2e.stack import free_ports
+from tests.plugin.workspaces.building import strongest
 
 ROOMS = ("vision", "nlp", "robotics")
 TEAMS: dict[str, dict[str, str]] = {
@@ -48,18 +49,13 @@ def _forty() -> dict[str, tuple[str, ...]]:
 
 DIRECTORY = _forty()
 OTHERS = {"fiona": ("vision",), "georg": ("/Robotik",), "hanna": ()}
-STRENGTH = ("READ", "USE", "EDIT", "MANAGE")
 
 
 def rights(person: str) -> dict[str, str]:
     """By room: the strongest level of the person's teams."""
     teams = [(IN_DIRECTORY | CAREFUL)[group] for group in DIRECTORY.get(person, ())]
     teams += [AT_THE_OTHER[value] for value in OTHERS.get(person, ())]
-    found: dict[str, str] = {}
-    for team in teams:
-        for room, level in TEAMS[team].items():
-            found[room] = max(level, found.get(room, level), key=STRENGTH.index)
-    return found
+    return strongest(TEAMS[team] for team in teams)
 
 
 def password(person: str) -> str:

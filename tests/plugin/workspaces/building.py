@@ -1,5 +1,6 @@
 """Three rooms, and people with rights of every kind in them."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -27,9 +28,14 @@ STRENGTH = ("READ", "USE", "EDIT", "MANAGE", "ADMIN")
 
 def rights(person: str) -> dict[str, str]:
     """By room: the strongest level of the person's teams."""
+    return strongest(TEAMS[team] for team in PEOPLE[person])
+
+
+def strongest(teams: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """By room, of the levels of several teams."""
     found: dict[str, str] = {}
-    for team in PEOPLE[person]:
-        for room, level in TEAMS[team].items():
+    for levels in teams:
+        for room, level in levels.items():
             found[room] = max(level, found.get(room, level), key=STRENGTH.index)
     return found
 

@@ -107,7 +107,8 @@ class SessionTable:
                     connection.execute(delete(_TABLE).where(_TABLE.c.id == replaced))
         except IntegrityError:
             raise LoginUsed from None
-        self._kept.written()
+        if replaced is not None:
+            self._kept.written()
 
     def is_used(self, login: str) -> bool:
         """Whether the login made a session already."""
