@@ -45,7 +45,8 @@ def ensure(paths: Paths, stack: str, name: str) -> str:
         return pulled
     arguments = [f"--build-arg={key}={value}" for key, value in recipe["arguments"].items()]
     command = ["docker", "build", "--tag", recipe["tag"], *arguments, recipe["context"]]
-    run_logged(f"docker build {recipe['tag']}", command, log, cwd=paths.root)
+    with step(f"image {recipe['tag']}"):
+        run_logged(f"docker build {recipe['tag']}", command, log, cwd=paths.root)
     return recipe["tag"]
 
 

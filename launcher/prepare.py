@@ -1,11 +1,10 @@
 """Everything that must be there before Pulumi runs, made side by side where that saves time."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from launcher import base_image, docker_engine, engines, images, toolchain, venv
@@ -35,22 +34,30 @@ def stack(paths: Paths, request: Request, *, images_too: bool) -> Stack:
     done(f"images: {mode} ({reason})")
     venv.create(paths, install=request.install)
     with side_by_side() as start:
-        if images_too and mode == "local":
-            start(lambda: base_image.ensure(paths, install=request.install))
         packages = start(lambda: venv.fill(paths, "platform"))
         engine = start(lambda: _engine(paths, request.engine, packages))
-    name, built = engine.result()
-    environment = {**engines.environment(paths, name, built), images.VARIABLE: mode}
+        built = start(lambda: toolchain.ensure(paths) if engine.result() == "offline" else None)
+        if images_too and mode == "local":
+            base = start(lambda: base_image.ensure(paths, install=request.install))
+            start(lambda: _ahead(paths, request.stack, engine, (packages, base)))
+    environment = {**engines.environment(paths, engine.result(), built.result()), images.VARIABLE: mode}
     return Stack(request.stack, paths.root, paths.own, environment)
 
 
-def _engine(paths: Paths, wanted: str, packages: Future[None]) -> tuple[str, Path | None]:
-    """The engine's name, and the folder of the offline one's programs."""
+def _engine(paths: Paths, wanted: str, packages: Future[None]) -> str:
     if wanted != "offline" and engines.official_cli(paths):
         packages.result()  # the SDKs say which plugins there must be
     name, reason = engines.choose(wanted, paths)
     done(f"engine: {name} ({reason})")
-    return name, toolchain.ensure(paths) if name == "offline" else None
+    return name
+
+
+def _ahead(paths: Paths, stack: str, engine: Future[str], needed: Iterable[Future[None]]) -> None:
+    """The image that takes longest is built beside the CLI, where that has to be; Pulumi finds its layers done."""
+    if engine.result() == "offline" and not toolchain.made(paths):
+        for each in needed:
+            each.result()
+        images.ensure(paths, stack, "minio")
 
 
 @contextmanager
