@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -76,6 +77,11 @@ class Side:
         self.platform.stack.run("backup", ["python", "-m", "platform_backup", "now"])
         return time.monotonic() - began
 
+    def cpu(self) -> float:
+        """Seconds of processor time that all of its containers and this process have used so far."""
+        stats: Any = (container.stats(stream=False, one_shot=True) for container in self.platform.stack.containers())
+        return time.process_time() + sum(found["cpu_stats"]["cpu_usage"]["total_usage"] for found in stats) / 1e9
+
     def _next(self) -> int:
         with self._lock:
             return next(self._steps)
@@ -86,8 +92,16 @@ class Side:
         return answer.json()
 
 
-def rate(act: Act, seconds: float) -> float:
-    """How many a second, by several clients at once."""
+@dataclass(frozen=True)
+class Turn:
+    """What several clients at once did: how many a second, and by how many a second of processor time."""
+
+    rate: float
+    by_cpu: float
+
+
+def turn(side: Side, act: Act, seconds: float) -> Turn:
+    used = side.cpu()
     until = time.monotonic() + seconds
 
     def client(_: int) -> int:
@@ -99,36 +113,40 @@ def rate(act: Act, seconds: float) -> float:
 
     began = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as pool:
-        return sum(pool.map(client, range(CLIENTS))) / (time.monotonic() - began)
+        done = sum(pool.map(client, range(CLIENTS)))
+    lasted = time.monotonic() - began
+    return Turn(done / lasted, done / (side.cpu() - used))
 
 
-def in_turns(
-    kept: Side, bare: Side, acts: Sequence[Act], turns: int, seconds: float
-) -> tuple[float, float, list[float]]:
-    """The median rates with a backup and without, and each turn's ratio, in order."""
-    with_it, without = acts
-    for act in acts:
-        rate(act, 3)  # connections and caches
+def in_turns(kept: Side, bare: Side, acts: Sequence[Act], turns: int, seconds: float) -> list[tuple[Turn, Turn]]:
+    """Pairs of turns, with a backup and without."""
+    sides = list(zip((kept, bare), acts, strict=True))
+    for side, act in sides:
+        turn(side, act, 3)  # connections and caches
     pairs = []
-    for turn in range(turns):
+    for number in range(turns):
         found = {}
-        for side, act in ((kept, with_it), (bare, without))[:: 1 if turn % 2 else -1]:
+        for side, act in sides[:: 1 if number % 2 else -1]:
             kept.settle()
             side.log_in()
-            found[side] = rate(act, seconds)
+            found[side] = turn(side, act, seconds)
         pairs.append((found[kept], found[bare]))
-        print(f"   {found[kept]:.1f} beside {found[bare]:.1f} a second", file=sys.stderr, flush=True)
-    ratios = sorted(mine / other for mine, other in pairs)
-    return median(mine for mine, _ in pairs), median(other for _, other in pairs), ratios
+        print(f"   {found[kept]} beside {found[bare]}", file=sys.stderr, flush=True)
+    return pairs
 
 
-def row(what: str, found: tuple[float, float, list[float]]) -> tuple[str, str]:
-    mine, other, ratios = found
+def row(what: str, pairs: Sequence[tuple[Turn, Turn]]) -> tuple[str, str]:
+    mine, other = (median(side.rate for side in sides) for sides in zip(*pairs, strict=True))
+    rates = sorted(one.rate / beside.rate for one, beside in pairs)
+    by_cpu = sorted(one.by_cpu / beside.by_cpu for one, beside in pairs)
+    return what, f"{mine:.1f}/s beside {other:.1f}/s: {judged(rates)}; by processor time {judged(by_cpu)}"
+
+
+def judged(ratios: Sequence[float]) -> str:
+    """Their median, from where to where they go, and whether the goal is met; `ratios` in order."""
     ratio = median(ratios)
     met = "met" if ratio >= GOAL else "missed"
-    return what, (
-        f"{mine:.1f}/s beside {other:.1f}/s: {ratio:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}); goal {GOAL} {met}"
-    )
+    return f"{ratio:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}), goal {GOAL} {met}"
 
 
 def megabytes(side: Side) -> float:
