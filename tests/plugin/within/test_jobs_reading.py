@@ -107,10 +107,21 @@ def test_a_judge_is_shown_nothing_that_its_user_may_not_read(
     nothing_shown(job, model, platform)
 
 
-def test_nor_is_an_evaluation(elsewhere: Elsewhere, platform: Server, home: Path, s3: S3, model: Model):
+@pytest.mark.parametrize(
+    ("path", "how"),
+    [
+        ("genai/evaluate/invoke", {"serialized_scorers": [json.dumps(JUDGE)]}),
+        ("issues/invoke", {"categories": ["any"], "provider": "openai", "endpoint_name": "judge"}),
+    ],
+)
+def test_nor_is_what_reads_traces_by_mlflows_client(
+    path: str, how: dict[str, Any], elsewhere: Elsewhere, platform: Server, home: Path, s3: S3, model: Model
+):
     moved = [elsewhere.trace(each, "ARTIFACT_REPO") for each in (f"file://{home}/elsewhere", "s3://other/x")]
-    what = {"experiment_id": "0", "serialized_scorers": [json.dumps(JUDGE)], "trace_ids": moved}
-    begun = platform.as_member("editors", "POST", "/ajax-api/3.0/mlflow/genai/evaluate/invoke", json=what).json()
+    what = {"experiment_id": "0", "trace_ids": moved, **how}
+    answer = platform.as_member("editors", "POST", f"/ajax-api/3.0/mlflow/{path}", json=what)
+    assert answer.status_code == 200, answer.text
+    begun = answer.json()
     job = ended(platform, begun["job_id"])
     assert job["status"] == "FAILED", job
     run = platform.as_member("editors", "GET", f"/api/2.0/mlflow/runs/get?run_id={begun['run_id']}").json()["run"]
