@@ -1,12 +1,11 @@
 # A SLURM of one machine, within this container: its controller at port $1, its node at port $2.
 set -eu
-munged() { setpriv --reuid=munge --regid=munge --clear-groups /usr/sbin/munged --force; }
 install -d -o munge -g munge -m 755 /run/munge
-munged
+setpriv --reuid=munge --regid=munge --clear-groups /usr/sbin/munged --force
 mkdir -p /var/spool/controller /var/spool/node
 cat > /etc/slurm/slurm.conf <<END
 ClusterName=one
-SlurmctldHost=node(127.0.0.1)
+SlurmctldHost=$(hostname)(127.0.0.1)
 SlurmctldPort=$1
 SlurmdPort=$2
 SlurmUser=root
@@ -24,4 +23,4 @@ END
 echo CgroupPlugin=disabled > /etc/slurm/cgroup.conf
 slurmctld
 slurmd -N node
-until sinfo --noheader --format=%T | grep --quiet idle; do sleep 0.2; done
+timeout 60 sh -c 'until sinfo --noheader --format=%T | grep --quiet idle; do sleep 0.2; done'

@@ -30,6 +30,7 @@ _ARRAY = f"""
 id=$(sbatch --parsable --array=0-{RANKS - 1} --output=/tmp/said.%a --open-mode=append --wait /tmp/array || true)
 cat /tmp/said.* >&2
 scontrol requeue $id
+scontrol update JobId=$id StartTime=now  # not in two minutes
 until [ -z "$(squeue --noheader)" ]; do sleep 0.5; done
 cat /tmp/said.*
 """
@@ -55,7 +56,7 @@ def run(image: str, home: Path, script: str, **variables: str) -> subprocess.Com
     command += [f"--env={name}={value}" for name, value in own.items()]
     mine = f"trap 'chown -R {os.getuid()}:{os.getgid()} {home}' EXIT\n"  # what root has written there
     done = subprocess.run(
-        [*command, image, "bash", "-euc", mine + script], capture_output=True, text=True, check=False, timeout=500
+        [*command, image, "timeout", "600", "bash", "-euc", mine + script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
     return done
