@@ -9,8 +9,20 @@ _WRITE = ["s3:AbortMultipartUpload", "s3:DeleteObject", *_READ, "s3:ListMultipar
 EVERYTHING = ("",)
 """What every key begins with."""
 
-# MinIO lets everybody make access keys for himself that never end, unless a policy denies it.
-_NO_KEYS = {"Effect": "Deny", "Action": ["admin:CreateServiceAccount", "admin:UpdateServiceAccount"]}
+# MinIO lets everybody make access keys for himself that never end, and every user of its own set his own secret and
+# disable himself, unless a policy denies it.
+_NO_KEYS = {
+    "Effect": "Deny",
+    "Action": ["admin:CreateServiceAccount", "admin:UpdateServiceAccount", "admin:CreateUser"],
+}
+# Its own users get credentials of up to a year from STS, which a new secret does not end; no policy is asked for them
+# (`AssumeRole`), so they are worth nothing. People have no others.
+_NOTHING_BY_STS = {
+    "Effect": "Deny",
+    "Action": ["s3:*"],
+    "Resource": ["arn:aws:s3:::*"],
+    "Condition": {"StringEquals": {"aws:principaltype": ["AssumedRole"]}},
+}
 
 
 def team_policy(bucket: str, reads: Sequence[str], writes: Sequence[str], longest_seconds: int) -> str:
@@ -28,14 +40,14 @@ def team_policy(bucket: str, reads: Sequence[str], writes: Sequence[str], longes
 
 def tracking_policy(bucket: str) -> str:
     """A policy as JSON for MLflow's own user, who reads what pages show and removes what was deleted long ago."""
-    return _document(_bucket_statements(bucket, writes=EVERYTHING))
+    return _document([*_bucket_statements(bucket, writes=EVERYTHING), _NOTHING_BY_STS])
 
 
 def backup_policy(bucket: str) -> str:
     """A policy as JSON for whoever copies the bucket: everything to read, and to be told of each change."""
     arn = f"arn:aws:s3:::{bucket}"
     listening = {"Effect": "Allow", "Action": ["s3:ListenBucketNotification"], "Resource": [arn]}
-    return _document([*_bucket_statements(bucket, reads=EVERYTHING), listening])
+    return _document([*_bucket_statements(bucket, reads=EVERYTHING), listening, _NOTHING_BY_STS])
 
 
 def _bucket_statements(bucket: str, reads: Sequence[str] = (), writes: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -48,9 +48,10 @@ def main() -> None:
     with own(job, rank, above) as run:
         begun = len(client.get_metric_history(run.info.run_id, "loss"))
         for step in range(begun, 4):
-            mlflow.log_metric("loss", 1 / (1 + step), step=step)
-            # Into the run for all by its id: `start_run` would end it with the first rank that is done.
+            # Into the run for all by its id: `start_run` would end it with the first rank that is done. And first: of a
+            # rank that is killed between the two it has the step twice then, not never.
             client.log_metric(above, f"loss of rank {rank}", 1 / (1 + step), step=step)
+            mlflow.log_metric("loss", 1 / (1 + step), step=step)
             if os.environ.get("DIE_AT") == str(step):
                 os._exit(9)
         client.set_tag(above, f"done.{rank}", "yes")

@@ -20,6 +20,7 @@ from mlflow_platform.client.store import LoginFile
 from tests.authority import Pair, authority
 from tests.client import tls
 from tests.client.double import Double
+from tests.client.ranks import hold_up_together
 
 settings.register_profile("client", deadline=None)  # other tests may be busy on the same machine
 settings.load_profile("client")
@@ -186,3 +187,11 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
         except requests.RequestException:
             time.sleep(0.5)
     pytest.fail(f"MLflow's server does not answer: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def tracking(platform: Double, mlflow_server: str, logged_in: LoginFile, monkeypatch: pytest.MonkeyPatch) -> Double:
+    """MLflow, where ranks that make an experiment do it at once."""
+    platform.mlflow = mlflow_server
+    hold_up_together(monkeypatch)
+    return platform

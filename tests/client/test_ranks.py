@@ -3,42 +3,23 @@
 import os
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
-from threading import Barrier, BrokenBarrierError
 
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow_platform.client.store import LoginFile
 
-from tests.client import double
 from tests.client.double import Double
+from tests.client.ranks import RANKS, all_are_kept
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("registered")]
 
-RANKS = 4
 _BY_FUNCTION = (
     "import mlflow; mlflow.set_experiment('x')\nwith mlflow.start_run() as run: pass\nprint(run.info.experiment_id)"
 )
 _BY_VARIABLE = "import mlflow\nwith mlflow.start_run() as run: pass\nprint(run.info.experiment_id)"
-
-
-@pytest.fixture
-def tracking(platform: Double, mlflow_server: str, logged_in: LoginFile, monkeypatch: pytest.MonkeyPatch) -> Double:
-    """MLflow, where whoever makes an experiment is held up until all ranks are about to."""
-    platform.mlflow, together = mlflow_server, Barrier(RANKS)
-    forwarded = double._forwarded
-
-    def held_up(method: str, url: str, headers: dict[str, str], body: bytes):
-        if url.endswith("/experiments/create"):
-            with suppress(BrokenBarrierError):  # somebody waited too long for the rest: there is no race then
-                together.wait(90)
-        return forwarded(method, url, headers, body)
-
-    monkeypatch.setattr(double, "_forwarded", held_up)
-    return platform
 
 
 def at_once(*command: str, **variables: str) -> list[subprocess.Popen[str]]:
@@ -97,19 +78,4 @@ def test_ranks_share_a_run_and_have_their_own_and_go_on_where_they_died(tracking
     dead = at_once(script, JOB="j", DIE_AT="1")
     assert [rank.wait(300) for rank in dead] == [9] * RANKS
 
-    printed = [line.split() for line in said(at_once(script, JOB="j"))]
-
-    client = MlflowClient(tracking.url)
-    (above,) = {shared for shared, _ in printed}
-    own = [run for _, run in printed]
-    assert len(set(own)) == RANKS
-    for rank, run in enumerate(own):
-        kept = client.get_run(run)
-        assert kept.data.tags["mlflow.parentRunId"] == above
-        assert kept.info.status == "FINISHED"
-        for of, metric in ((run, "loss"), (above, f"loss of rank {rank}")):
-            assert [one.step for one in client.get_metric_history(of, metric)] == [0, 1, 2, 3]
-    experiment = client.get_experiment_by_name("ranks")
-    assert experiment
-    assert len(client.search_runs([experiment.experiment_id])) == 1 + RANKS
-    assert client.get_run(above).info.status == "FINISHED"
+    all_are_kept(tracking, "ranks", said(at_once(script, JOB="j")))

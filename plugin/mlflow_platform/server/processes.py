@@ -27,6 +27,7 @@ from mlflow_platform.server import retention
 from mlflow_platform.server.successor import RUNNER_VARIABLE
 
 RUNNER = "mlflow.server.jobs._executor_runner"
+JOB = "mlflow_platform.server.within.one_job"  # what the runner starts for each
 # What the others import sooner or later, and what of it is most of their memory.
 SHARED = ("mlflow_platform.server.app", "mlflow.server.fastapi_app", RUNNER, "huey.bin.huey_consumer", "boto3")
 PAUSE = 1.0  # seconds before a process that ended is forked anew
@@ -84,6 +85,7 @@ class Family(Multiprocess):
         from mlflow.server.jobs import utils
 
         utils._launch_periodic_tasks_consumer = lambda: None  # it is this family's own
+        utils._JOB_ENTRY_MODULE = JOB
         sys.argv = [module, *arguments]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -1,5 +1,6 @@
 """Programs of the shell, by the profile that a login writes, and with the lines of docs/client.md."""
 
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -29,13 +30,14 @@ aws s3 sync --no-progress s3://$BUCKET/$AT/folder synced && diff -r folder synce
 aws s3 ls --recursive s3://$BUCKET/$AT/
 aws s3 presign s3://$BUCKET/$AT/moved
 """
+# One upload takes longer than the credentials that it begins with.
 RCLONE = """
 P=platform:$BUCKET/$AT
 rclone copyto "$BIG" $P/big
 rclone lsf $P
 rclone copyto $P/big back && cmp "$BIG" back
 rclone copyto $P/big $P/copied
-sleep $WAIT
+rclone copyto --bwlimit 500k --s3-chunk-size 5M --s3-upload-cutoff 5M "$BIG" $P/slow
 rclone moveto $P/copied $P/moved
 rclone sync folder $P/folder
 rclone sync $P/folder synced && diff -r folder synced
@@ -119,17 +121,18 @@ def test_aws_1(shell: Shell, big: Path):
     all_there(shell(AWS), big)
 
 
-def test_aws_2(
+@pytest.fixture
+def debian(
     tools: Path,
     environment: dict[str, str],
     variables: dict[str, str],
-    big: Path,
+    shell: Shell,
     tmp_path_factory: pytest.TempPathFactory,
     tmp_path: Path,
-):
-    """Debian's, in a container: it is in no package index. The profile's own program comes along from here."""
-    image = "mlflow-platform/aws-2:test"
-    lines = "RUN apt-get update && apt-get install --yes --no-install-recommends awscli diffutils\n"
+) -> Shell:
+    """Runs lines with the tools that Debian has, in a container. The profile's own program comes along from here."""
+    image = "mlflow-platform/debian-tools:test"
+    lines = "RUN apt-get update && apt-get install --yes --no-install-recommends awscli diffutils rclone\n"
     build = ["docker", "build", "--quiet", "--tag", image, "-"]
     subprocess.run(build, input=f"FROM {BASE['local']}\n{lines}", text=True, check=True, capture_output=True)
     python = subprocess.run(
@@ -140,15 +143,21 @@ def test_aws_2(
     run = ["docker", "run", "--rm", "--network=host", f"--workdir={tmp_path}"]
     run += [f"--volume={folder}:{folder}" for folder in shared]
     run += [f"--env={name}={value}" for name, value in own.items()]
-    done = subprocess.run(
-        [*run, image, "bash", "-euo", "pipefail", "-c", AWS], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    all_there(done.stdout, big)
+    return lambda lines: shell(shlex.join([*run, image, "bash", "-euo", "pipefail", "-c", lines]))
+
+
+def test_debians_aws_2(debian: Shell, big: Path):
+    """In no package index."""
+    all_there(debian(AWS), big)
 
 
 def test_rclone(shell: Shell, big: Path):
     all_there(shell(in_docs("export RCLONE_CONFIG_PLATFORM_TYPE") + RCLONE), big)
+
+
+def test_debians_rclone(debian: Shell, big: Path):
+    """1.60, the oldest that anybody gets."""
+    all_there(debian(in_docs("export RCLONE_CONFIG_PLATFORM_TYPE") + RCLONE), big)
 
 
 def test_mc(shell: Shell, big: Path):

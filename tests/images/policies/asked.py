@@ -36,4 +36,4 @@ def allowed(questions: Sequence[Question], folder: Path) -> list[set[str]]:
     asked = json.dumps([asdict(question) for question in questions])
     answered = subprocess.run([program], input=asked, capture_output=True, text=True)
     assert answered.returncode == 0, answered.stderr
-    return [set(actions) for actions in json.loads(answered.stdout)]
+    return [set(actions or ()) for actions in json.loads(answered.stdout)]  # Go says null for none

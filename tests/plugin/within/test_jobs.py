@@ -4,123 +4,20 @@ import base64
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 from mlflow_platform.server.identity.caller import Identity
-from mlflow_platform.server.kept import STAMPS_VARIABLE
 from mlflow_platform.server.within.jobs import TOKEN_VARIABLE, Jobs, within
 
-from tests.plugin.conftest import TEAMS, Server, prepare, wait_for
-from tests.plugin.idp import Backstage
+from tests.plugin.conftest import TEAMS, Server
+from tests.plugin.within.judging import Model, ended, started, trace
 
 MODEL = "/gateway/mlflow/v1/chat/completions"
 ASKED = {"model": "judge", "messages": [{"role": "user", "content": "hello"}]}
-
-
-class Model:
-    """An OpenAI of our own, which finds every answer good."""
-
-    def __init__(self) -> None:
-        model = self
-        self.asked: list[dict[str, str]] = []
-        verdict = json.dumps({"result": "yes", "rationale": "because"})
-        message = {"role": "assistant", "content": verdict}
-        answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "usage": {}}
-        body = json.dumps({**answer, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                model.asked.append({name.lower(): value for name, value in self.headers.items()})
-                self.rfile.read(int(self.headers["content-length"]))
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    model = Model()
-    yield model
-    model.server.shutdown()
-    model.server.server_close()
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With the plugin installed, as far as MLflow looks for it."""
-    home = tmp_path_factory.mktemp("container")
-    installed = home / "mlflow_platform-0.1.0.dist-info"
-    installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: mlflow-platform\nVersion: 0.1.0\n")
-    (installed / "entry_points.txt").write_text("[mlflow.app]\nkeycloak = mlflow_platform.server.app:create_app\n")
-    return home
-
-
-@pytest.fixture(scope="module")
-def container(home: Path, backstage: Backstage) -> Iterator[tuple[Server, int]]:
-    """The server and the id of its first process, started by the container's own entry."""
-    environment = prepare(home, backstage, log_level="warning")
-    secrets = {
-        "MLFLOW_BACKEND_STORE_URI": environment["_MLFLOW_SERVER_FILE_STORE"],
-        **{name: environment[name] for name in environment if name.startswith("MLFLOW_PLATFORM_")},
-        "MLFLOW_GATEWAY_API_BASE_ALLOWED_SCHEMES": "http",
-        "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
-    }
-    (home / "secrets").write_text("".join(f"{name}={value}\n" for name, value in secrets.items()))
-    kept = ("PATH", "HOME", "TMPDIR", "MLFLOW_PLATFORM_CONFIG", "MLFLOW_FLASK_SERVER_SECRET_KEY", "PYTHONWARNINGS")
-    bare = {name: value for name, value in environment.items() if name in kept}
-    bare["PYTHONPATH"] = f"{environment['PYTHONPATH']}:{home}"
-    bare["PATH"] = f"{Path(sys.executable).parent}:{bare['PATH']}"
-    entry = f"main(Path({str(home / 'secrets')!r}), {environment['TEST_PORT']})"
-    program = f"from pathlib import Path; from mlflow_platform.server.__main__ import main; {entry}"
-    log_file = home / "server.log"
-    with log_file.open("w") as log:
-        command = [sys.executable, "-c", program]
-        process = subprocess.Popen(command, env=bare, cwd=home, stdout=log, stderr=log)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{environment['TEST_PORT']}", timeout=20, trust_env=False) as http:
-            wait_for(http, process, log_file)
-            yield Server(http, log_file, backstage, Path(environment[STAMPS_VARIABLE])), process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def platform(container: tuple[Server, int], model: Model) -> Server:
-    """With a gateway endpoint, made by a manager."""
-    server, _ = container
-
-    def make(kind: str, **what: Any) -> Any:
-        answer = server.as_member("managers", "POST", f"/api/3.0/mlflow/gateway/{kind}/create", json=what)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    provider = {"provider": "openai", "auth_config": {"api_base": model.url}}
-    secret = make("secrets", secret_name="key", secret_value={"api_key": "sk-of-the-provider"}, **provider)
-    secret_id = secret["secret"]["secret_id"]
-    made = make("model-definitions", name="m", secret_id=secret_id, provider="openai", model_name="m")
-    link = {"model_definition_id": made["model_definition"]["model_definition_id"], "linkage_type": "PRIMARY"}
-    make("endpoints", name="judge", model_configs=[{**link, "weight": 1}], usage_tracking=False)
-    return server
 
 
 @pytest.fixture(scope="module")
@@ -136,41 +33,14 @@ def as_job(server: Server, user: str, token: str, path: str = MODEL, **headers: 
     return server.http.post(path, headers={"Authorization": f"Basic {credentials}", **headers}, json=ASKED)
 
 
-def trace(server: Server) -> str:
-    """A trace of an editor's, with something to judge."""
-    id, answer = server.send_span(**{"mlflow.spanInputs": '{"q": 1}', "mlflow.spanOutputs": '{"a": 2}'})
-    assert answer.status_code == 200, answer.text
-    return id
-
-
-JUDGE = {
-    "name": "good",
-    "aggregations": [],
-    "mlflow_version": "3.17.2",
-    "serialization_version": 1,
-    "instructions_judge_pydantic_data": {
-        "instructions": "Is {{ outputs }} a good answer to {{ inputs }}?",
-        "model": "gateway:/judge",
-        "feedback_value_type": {"title": "Result", "type": "string"},
-    },
-}
-
-
 def test_a_judge_calls_the_model_for_who_started_it(platform: Server, model: Model, job_token: str) -> None:
     traces = [trace(platform)]
-    what = {"experiment_id": "0", "serialized_scorer": json.dumps(JUDGE), "trace_ids": traces, "log_assessments": True}
-    started = platform.as_member("editors", "POST", "/ajax-api/3.0/mlflow/scorer/invoke", json=what)
-    assert started.status_code == 200, started.text
-    path = f"/ajax-api/3.0/jobs/{started.json()['jobs'][0]['job_id']}"
-    deadline = time.monotonic() + 120
-    while (job := platform.as_member("editors", "GET", path).json())["status"] in ("PENDING", "RUNNING"):
-        assert time.monotonic() < deadline, platform.log_file.read_text()[-4000:]
-        time.sleep(0.5)
+    job = ended(platform, id := started(platform, traces))
     assert (job["status"], job["creator"], job["params"]["username"]) == ("SUCCEEDED", *["member-of-editors"] * 2)
     assert job["result"][traces[0]]["assessments"][0]["feedback"] == {"value": "yes"}
     assert model.asked[-1]["authorization"] == "Bearer sk-of-the-provider"
     assert job_token not in json.dumps([job, model.asked]) + platform.log_file.read_text()
-    assert platform.as_member("managers", "GET", path).status_code == 403
+    assert platform.as_member("managers", "GET", f"/ajax-api/3.0/jobs/{id}").status_code == 403
     assert " INFO mlflow" not in platform.log_file.read_text()  # the container's log level reaches the job runner
 
 

@@ -2,10 +2,11 @@
 
 MLflow (3.17.2) reads with a storage user of its own, whatever location a client gave: an experiment's, a model
 version's source, a trace's tags. So what a client names is looked at when it is written down, which is where the rows
-are made, since many routes lead there; and every location is, once more, when it is read.
+are made, since many routes lead there; and every location is, once more, when it is read, by a job (`one_job`) too.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,18 +57,19 @@ class Bucket:
 
 def keep_to(bucket: Bucket) -> None:
     """From now on this process reads and writes artifacts there alone, and refuses what names another place."""
-    _reads_there(bucket)
+    read_there(bucket, current.get)
     _names_only(bucket)
 
 
-def _reads_there(bucket: Bucket) -> None:
+def read_there(bucket: Bucket, reader: Callable[[], Identity | None]) -> None:
+    """From now on this process reads and writes artifacts there alone, and where the reader may read."""
     known = registry._artifact_repository_registry
     for scheme in set(known._registry) - SCHEMES:
         del known._registry[scheme]
     build = known.get_artifact_repository
 
     def checked(artifact_uri: str, *arguments: Any, **options: Any) -> ArtifactRepository:
-        if not _LEADING.match(artifact_uri) and not bucket.may_read(current.get(), artifact_uri):
+        if not _LEADING.match(artifact_uri) and not bucket.may_read(reader(), artifact_uri):
             raise MlflowException("These artifacts are where none of your teams may read.", PERMISSION_DENIED)
         return build(artifact_uri, *arguments, **options)
 
