@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
-from mlflow_platform.client import clock, errors, handshake, refusals, system, web
+from mlflow_platform.client import clock, errors, handshake, refusals, system, transfer, web
 from mlflow_platform.client.addresses import normalized, origin
 from mlflow_platform.client.certificates import for_storage
 from mlflow_platform.client.discovery import Platform
@@ -95,7 +95,10 @@ def client(session: Session, bucket: str) -> Any:
 @lru_cache(maxsize=16)
 def _s3(session: Session, username: str, platform: Platform, process: int) -> Any:
     """By user name too: whoever logs in as somebody else must not go on with the credentials of before."""
-    return _client("s3", platform, _PATIENT, renewing(session, platform), s3={"addressing_style": "path"})
+    credentials = renewing(session, platform)
+    client = _client("s3", platform, _PATIENT, credentials, s3={"addressing_style": "path"})
+    transfer.hasten(client, platform, credentials, _PATIENT)
+    return client
 
 
 @lru_cache(maxsize=16)
