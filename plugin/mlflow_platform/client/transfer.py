@@ -4,7 +4,6 @@ It carries what goes well, and boto3 does again whatever does not: errors, refus
 have one place, and nothing here needs to know them. To begin a file anew changes nothing but the time it takes.
 """
 
-import hashlib
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, partial
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,84 +51,80 @@ def hasten(client: Any, platform: Platform, credentials: Renewed, patience: int)
     if _process == 0:
         return
     fast = _Fast(platform, credentials, patience)
-    client.upload_file = fast.before(client.upload_file, fast.upload_file)
-    client.download_file = fast.before(client.download_file, fast.download_file)
+    client.upload_file = _first(fast.upload_file, client.upload_file)
+    client.download_file = _first(fast.download_file, client.download_file)
+
+
+def _first(fast: Callable[..., None], by_boto3: Callable[..., None]) -> Callable[..., None]:
+    def either(*args: Any, **options: Any) -> None:
+        with suppress(Exception):
+            fast(*args, **options)
+            return
+        by_boto3(*args, **options)  # outside, or its error would come with the other one, whose text is not ours
+
+    return either
 
 
 class _Fast:
-    """boto3's two functions, as far as MLflow uses them; whatever they cannot do they raise some error about."""
+    """boto3's two functions, as far as MLflow uses them; whatever they cannot do they raise some error about.
+
+    What is one request is tried once: boto3 has the patience, and knows at once which server to tell nothing. What
+    takes many goes on after each that failed, and begins only when one has succeeded.
+    """
 
     def __init__(self, platform: Platform, credentials: Renewed, patience: int):
         self._platform = platform
         self._credentials = credentials
         self._patience = patience
-        self._proven = False
-
-    def before(self, by_boto3: Callable[..., None], here: Callable[..., None]) -> Callable[..., None]:
-        def either(*args: Any, **options: Any) -> None:
-            try:
-                here(*args, **options)
-                return
-            except Exception:
-                self._proven = False
-            by_boto3(*args, **options)  # outside, or its error would come with the other one, whose text is not ours
-
-        return either
 
     def upload_file(self, Filename: str, Bucket: str, Key: str, ExtraArgs: dict[str, Any] | None = None) -> None:
-        store = self._store(Bucket, Key)
+        self._check(Bucket, Key)
         attributes: Any = {_HEADERS[name]: value for name, value in (ExtraArgs or {}).items()}
         path = Path(Filename)
         size = path.stat().st_size
+        if size <= _PART:
+            obstore.put(self._once, Key, path, attributes=attributes, use_multipart=False)
+            return
         if size > _MOST_PARTS * _PART:
             raise ValueError(size)
-        if size <= _PART:
-            obstore.put(store, Key, path, attributes=attributes, use_multipart=False)
-            return
+        with suppress(FileNotFoundError, PermissionDeniedError):
+            obstore.head(self._once, Key)
         with _large, path.open("rb") as file:  # read here, where an interrupt is heard between two parts
             parts = iter(partial(file.read, _PART), b"")
-            obstore.put(store, Key, parts, attributes=attributes, chunk_size=_PART, max_concurrency=_PARTS)
+            obstore.put(self._patient, Key, parts, attributes=attributes, chunk_size=_PART, max_concurrency=_PARTS)
 
     def download_file(self, Bucket: str, Key: str, Filename: str) -> None:
-        store = self._store(Bucket, Key)
-        first = obstore.get(store, Key, options={"range": (0, _PART)})
+        self._check(Bucket, Key)
+        first = obstore.get(self._once, Key, options={"range": (0, _PART)})
         size, etag = first.meta["size"], first.meta["e_tag"] or ""
         content = first.bytes()
-        if (
-            size <= _PART
-            and _MD5.fullmatch(etag)
-            and hashlib.md5(content, usedforsecurity=False).hexdigest() != etag[1:-1]
-        ):
+        if size <= _PART and _MD5.fullmatch(etag) and md5(content, usedforsecurity=False).hexdigest() != etag[1:-1]:
             raise ValueError(etag)
         new = Path(f"{os.fspath(Filename)}.{os.urandom(4).hex()}")
         try:
             new.write_bytes(content)
             if size > _PART:
-                _get_rest(store, Key, etag, size, new)
+                _get_rest(self._patient, Key, etag, size, new)
             system.here.replace(new, Path(Filename))
         finally:
             new.unlink(missing_ok=True)
 
-    def _store(self, bucket: str, key: str) -> "S3Store":
+    def _check(self, bucket: str, key: str) -> None:
+        """Raises where obstore must not be asked: it would wait for ever, or take the key for another."""
         global _process
-        _process = _process if _process is not None else os.getpid()
+        _process = os.getpid() if _process is None else _process
         if _process != os.getpid() or bucket != self._platform.bucket or any(part in _ODD for part in key.split("/")):
             raise ValueError(key)
-        if not self._proven:  # a certificate that OpenSSL takes and Rust does not, say, is no better after a minute
-            with suppress(FileNotFoundError, PermissionDeniedError):
-                obstore.head(self._trying_once, key)
-            self._proven = True
-        return self._patient
 
     @cached_property
-    def _trying_once(self) -> "S3Store":
-        return self._made(attempts=1)
+    def _once(self) -> "S3Store":
+        return self._made(retries=0)
 
     @cached_property
     def _patient(self) -> "S3Store":
-        return self._made(self._patience)
+        return self._made(self._patience - 1)
 
-    def _made(self, attempts: int) -> "S3Store":
+    def _made(self, retries: int) -> "S3Store":
         """One that the environment says nothing to: `AWS_*` variables count where obstore is not told otherwise.
 
         It would also follow a redirect, with the session's token. So every server but ours is behind a proxy that
@@ -163,7 +159,7 @@ class _Fast:
                 "timeout": "1h",
             },
             retry_config={
-                "max_retries": attempts - 1,
+                "max_retries": retries,
                 "retry_timeout": timedelta(minutes=1),
                 "backoff": {
                     "init_backoff": timedelta(milliseconds=200),
