@@ -20,10 +20,11 @@ from statistics import median
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from bench.up import markdown, output_of, versions  # noqa: E402
 from side_by_side.servers import BUCKET, SECRET, STATIC_KEY  # noqa: E402
 from side_by_side.stage import Stage  # noqa: E402
 from side_by_side.store import REGION, Store  # noqa: E402
+
+from bench.up import markdown, output_of, versions  # noqa: E402
 
 THREADS = 16
 MOVER = str(ROOT / "bench/side_by_side/transfer.py")

@@ -91,7 +91,7 @@ class Double:
                 if self.headers.get("content-encoding") == "aws-chunked":  # over https, with a checksum behind it
                     body = _chunks(io.BytesIO(body))
                 status, headers, content = double._answer(
-                    self.command, self.path, CaseInsensitiveDict(self.headers), body
+                    self.command, self.path, CaseInsensitiveDict(self.headers.items()), body
                 )
                 self.send_response(status)
                 for name, value in headers.items():

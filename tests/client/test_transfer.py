@@ -361,9 +361,22 @@ def test_a_fork_goes_by_boto3(platform: Double, logged_in: LoginFile, home: Path
     assert movers(platform) == {OBSTORE, BOTO3}
 
 
-@pytest.mark.parametrize("before", ["import obstore", "sys.modules['obstore'] = None"])
-def test_boto3_is_there_where_obstore_is_somebody_elses_or_nobodys(before: str):
-    program = f"import sys; {before}; from mlflow_platform.client import storage, transfer; print(transfer._process)"
+def started(program: str) -> str:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "0\n"
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("before", ["", "import obstore", "sys.modules['obstore'] = None"])
+def test_boto3_does_it_where_obstore_is_somebody_elses_or_nobodys(
+    platform: Double, logged_in: LoginFile, home: Path, before: str
+):
+    program = (
+        f"import sys; {before}\n"
+        "from mlflow_platform.client import sessions, storage\n"
+        f"client = storage.client(sessions.find({platform.url!r}), 'mlflow')\n"
+        f"client.upload_file({big(home, b'content')!r}, 'mlflow', {THERE.removeprefix('/mlflow/') + 'a'!r})"
+    )
+    started(program)
+    assert platform.store.objects[f"{THERE}a"] == b"content"
+    assert movers(platform) == {BOTO3 if before else OBSTORE}

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
-from mlflow_platform.client import clock, errors, handshake, refusals, system, transfer, web
+from mlflow_platform.client import clock, errors, handshake, refusals, system, web
 from mlflow_platform.client.addresses import normalized, origin
 from mlflow_platform.client.certificates import for_storage
 from mlflow_platform.client.discovery import Platform
@@ -97,7 +98,10 @@ def _s3(session: Session, username: str, platform: Platform, process: int) -> An
     """By user name too: whoever logs in as somebody else must not go on with the credentials of before."""
     credentials = renewing(session, platform)
     client = _client("s3", platform, _PATIENT, credentials, s3={"addressing_style": "path"})
-    transfer.hasten(client, platform, credentials, _PATIENT)
+    with suppress(ImportError):  # there is no wheel of obstore for this machine
+        from mlflow_platform.client import transfer
+
+        transfer.hasten(client, platform, credentials, _PATIENT)
     return client
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.httpsession import get_cert_path
+from botocore.httpsession import where
 from botocore.utils import get_environ_proxies
 
 from mlflow_platform.client import system
@@ -29,12 +29,10 @@ from mlflow_platform.client.refusals import Renewed
 # In a fork of a process that has used it obstore waits for threads that are not there. This one's number once it is
 # used here; 0 where somebody else had loaded it, and may have used it before a fork.
 _process: int | None = 0 if "obstore" in sys.modules else None
-try:
-    import obstore
-    from obstore.exceptions import PermissionDeniedError
-    from obstore.store import S3Store
-except ImportError:  # there is no wheel for this machine
-    _process = 0
+
+import obstore  # noqa: E402
+from obstore.exceptions import PermissionDeniedError  # noqa: E402
+from obstore.store import S3Store  # noqa: E402
 
 _PART = 8 * 1024 * 1024  # bytes, which boto3 has too
 _PARTS = 8  # of one file at once
@@ -48,8 +46,6 @@ _NOBODY = "http://127.0.0.1:0"
 
 def hasten(client: Any, platform: Platform, credentials: Renewed, patience: int) -> None:
     """Has a boto3 client of the platform's bucket move files by obstore; after so many attempts it does so itself."""
-    if _process == 0:
-        return
     fast = _Fast(platform, credentials, patience)
     client.upload_file = _first(fast.upload_file, client.upload_file)
     client.download_file = _first(fast.download_file, client.download_file)
@@ -117,14 +113,14 @@ class _Fast:
             raise ValueError(key)
 
     @cached_property
-    def _once(self) -> "S3Store":
+    def _once(self) -> S3Store:
         return self._made(retries=0)
 
     @cached_property
-    def _patient(self) -> "S3Store":
+    def _patient(self) -> S3Store:
         return self._made(self._patience - 1)
 
-    def _made(self, retries: int) -> "S3Store":
+    def _made(self, retries: int) -> S3Store:
         """One that the environment says nothing to: `AWS_*` variables count where obstore is not told otherwise.
 
         It would also follow a redirect, with the session's token. So every server but ours is behind a proxy that
@@ -134,7 +130,18 @@ class _Fast:
         overriding = [name for name in os.environ if name.upper() == "AWS_SERVER_SIDE_ENCRYPTION"]
         if overriding or get_environ_proxies(endpoint):
             raise ValueError(endpoint)
-        address = urlsplit(endpoint)
+        address, trust = urlsplit(endpoint), for_storage(self._platform.trust)
+        client_options: Any = {
+            "allow_http": address.scheme == "http",
+            "allow_invalid_certificates": False,
+            "disable_system_certificates": True,
+            "root_certificate": Path(trust if isinstance(trust, str) else where()).read_bytes(),
+            "proxy_url": _NOBODY,
+            "proxy_excludes": address.hostname or "",
+            "connect_timeout": "5s",
+            "read_timeout": "5m",  # of an upload it is all of the time, until the answer
+            "timeout": "1h",
+        }
         return S3Store(
             self._platform.bucket,
             config={
@@ -147,17 +154,7 @@ class _Fast:
                 "request_payer": False,
                 "checksum_algorithm": "sha256",
             },
-            client_options={
-                "allow_http": address.scheme == "http",
-                "allow_invalid_certificates": False,
-                "disable_system_certificates": True,
-                "root_certificate": Path(get_cert_path(for_storage(self._platform.trust))).read_bytes(),
-                "proxy_url": _NOBODY,
-                "proxy_excludes": address.hostname or "",
-                "connect_timeout": "5s",
-                "read_timeout": "5m",  # of an upload it is all of the time, until the answer
-                "timeout": "1h",
-            },
+            client_options=client_options,
             retry_config={
                 "max_retries": retries,
                 "retry_timeout": timedelta(minutes=1),
@@ -179,7 +176,7 @@ class _Provider:
     def __init__(self, credentials: Renewed):
         self._credentials = credentials
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> Any:
         keys = self._credentials.get_frozen_credentials()
         return {
             "access_key_id": keys.access_key,
@@ -189,7 +186,7 @@ class _Provider:
         }
 
 
-def _get_rest(store: "S3Store", key: str, etag: str, size: int, path: Path) -> None:
+def _get_rest(store: S3Store, key: str, etag: str, size: int, path: Path) -> None:
     """All but the first part, of the same object as that."""
 
     def get(start: int) -> None:
