@@ -217,6 +217,36 @@ def test_no_file_is_of_two_objects(platform: Double, logged_in: LoginFile, home:
     assert down(found, "big.bin", home) == BIG[::-1]
 
 
+@pytest.mark.posix
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_an_interrupt_ends_it(
+    platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch, direction: str
+):
+    monkeypatch.setattr(transfer, "_PARTS", 1)
+    found = repository(platform)
+    path = big(home)
+    if direction == "down":
+        found.log_artifact(path)
+    asked, last = {"up": ("partNumber=2", "partNumber=5"), "down": (f"bytes={16 * MB}-", f"bytes={32 * MB}-")}[
+        direction
+    ]
+    platform.requests.clear()
+
+    def interrupt(method: str, address: str, headers: Mapping[str, str]) -> Answer | None:
+        if asked in address + headers.get("Range", ""):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+        return None
+
+    monkeypatch.setattr(platform.store, "instead", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        found.log_artifact(path) if direction == "up" else found._download_file("big.bin", str(home / "back"))
+    assert not [it for it in platform.to(THERE) if last in it.path + it.headers.get("Range", "")]
+    assert not (home / "back").exists()
+    assert (f"{THERE}big.bin" in platform.store.objects) == (direction == "down")
+    assert movers(platform) == {OBSTORE}
+
+
 def test_an_error_is_boto3s_and_tells_nothing_else(
     platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -8,14 +8,14 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import md5
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from botocore.httpsession import where
@@ -85,8 +85,8 @@ class _Fast:
             raise ValueError(size)
         with suppress(FileNotFoundError, PermissionDeniedError):
             obstore.head(self._once, Key)
-        with _large, path.open("rb") as file:  # read here, where an interrupt is heard between two parts
-            parts = iter(partial(file.read, _PART), b"")
+        with _large, path.open("rb") as file:
+            parts = _parts(file)
             obstore.put(self._patient, Key, parts, attributes=attributes, chunk_size=_PART, max_concurrency=_PARTS)
 
     def download_file(self, Bucket: str, Key: str, Filename: str) -> None:
@@ -184,6 +184,12 @@ class _Provider:
             "token": keys.token,
             "expires_at": datetime.now(timezone.utc) + timedelta(seconds=1),
         }
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    """Read in Python, which hears an interrupt between two of them: obstore itself does not before the end."""
+    while part := file.read(_PART):
+        yield part
 
 
 def _get_rest(store: S3Store, key: str, etag: str, size: int, path: Path) -> None:
