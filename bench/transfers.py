@@ -96,14 +96,24 @@ class Bench:
     def _run(self, *command: str, figures: Figures) -> str:
         with subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
-            printed = process.stdout.read()
-            _, status, used = os.wait4(process.pid, 0)
+            while True:
+                figures.memory = max(figures.memory, peak(process.pid))
+                done, status, used = os.wait4(process.pid, os.WNOHANG)
+                if done:
+                    break
+                time.sleep(0.02)
             process.returncode = os.waitstatus_to_exitcode(status)
+            printed = process.stdout.read()
         if process.returncode:
             sys.exit(f"{command[0]} {command[1]} failed, so there is nothing to measure.")
         figures.cpu.append(used.ru_utime + used.ru_stime)
-        figures.memory = max(figures.memory, used.ru_maxrss / 1024)
         return printed
+
+
+def peak(pid: int) -> float:
+    """The most MB that a process had so far; what `wait4` tells counts its parent's, from before it was started."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def measured(rounds: int, ways: list[str]) -> list[tuple[str, ...]]:

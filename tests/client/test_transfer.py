@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
@@ -57,7 +58,9 @@ def test_files_go_up_and_come_down_without_boto3(platform: Double, logged_in: Lo
     assert down(found, "3.txt", home) == b"3"
     assert down(found, "big.bin", home) == BIG == platform.store.objects[f"{THERE}big.bin"]
     assert movers(platform) == {OBSTORE}
-    assert not [request for request in platform.to(THERE) if "Authorization" not in request.headers]
+    sent = [request for request in platform.to(THERE) if request.body]
+    assert len(sent) == 11  # five files, five parts and what ends them
+    assert all(request.headers["x-amz-content-sha256"] == sha256(request.body).hexdigest() for request in sent)
 
 
 def test_they_go_over_https_too(secure: Double, securely: LoginFile, home: Path):
@@ -166,7 +169,10 @@ def test_parts_come_down_at_once(platform: Double, logged_in: LoginFile, home: P
         return None
 
     monkeypatch.setattr(platform.store, "instead", wait)
+    platform.requests.clear()
     assert down(found, "big.bin", home) == BIG
+    ranges = [request.headers["Range"].removeprefix("bytes=").split("-") for request in platform.to(THERE)]
+    assert sorted(int(end) - int(start) + 1 for start, end in ranges) == [8 * MB] * 5
     assert movers(platform) == {OBSTORE}
 
 

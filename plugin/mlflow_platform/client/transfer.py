@@ -114,13 +114,13 @@ class _Fast:
 
     @cached_property
     def _once(self) -> S3Store:
-        return self._made(retries=0)
+        return self._made("sha256", retries=0)
 
     @cached_property
     def _patient(self) -> S3Store:
-        return self._made(self._patience - 1)
+        return self._made("crc64nvme", self._patience - 1)  # of the whole file, where SHA-256 is of parts
 
-    def _made(self, retries: int) -> S3Store:
+    def _made(self, checksum: str, retries: int) -> S3Store:
         """One that the environment says nothing to: `AWS_*` variables count where obstore is not told otherwise.
 
         It would also follow a redirect, with the session's token. So every server but ours is behind a proxy that
@@ -152,7 +152,7 @@ class _Fast:
                 "skip_signature": False,
                 "unsigned_payload": False,
                 "request_payer": False,
-                "checksum_algorithm": "sha256",
+                "checksum_algorithm": checksum,
             },
             client_options=client_options,
             retry_config={
