@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
 
 from tests.client.object_store import ObjectStore
 from tests.client.tls import WebServer
@@ -26,7 +27,7 @@ from tests.client.tls import WebServer
 class Request:
     method: str
     path: str
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     form: dict[str, str]
     body: bytes
 
@@ -89,7 +90,9 @@ class Double:
                 body = _chunks(self.rfile) if chunked else self.rfile.read(int(self.headers.get("content-length") or 0))
                 if self.headers.get("content-encoding") == "aws-chunked":  # over https, with a checksum behind it
                     body = _chunks(io.BytesIO(body))
-                status, headers, content = double._answer(self.command, self.path, dict(self.headers), body)
+                status, headers, content = double._answer(
+                    self.command, self.path, CaseInsensitiveDict(self.headers.items()), body
+                )
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -100,7 +103,7 @@ class Double:
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return super().date_time_string(double.now())
 
-            do_GET = do_POST = do_PUT = do_HEAD = _handle
+            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _handle
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -140,7 +143,7 @@ class Double:
         return [request for request in self.requests if request.path.startswith(prefix)]
 
     def _answer(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         form: dict[str, str] = {}
         if headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
@@ -282,7 +285,7 @@ def _chunks(stream: io.BufferedIOBase) -> bytes:
     return content
 
 
-def _forwarded(method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+def _forwarded(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
     kind = {"Content-Type": headers.get("Content-Type", "application/json")}
     answer = requests.request(method, url, data=body, headers=kind, timeout=60, allow_redirects=False)
     return answer.status_code, {"content-type": answer.headers.get("content-type", "")}, answer.content

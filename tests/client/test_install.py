@@ -57,9 +57,9 @@ def test_mlflow_and_opentelemetry_would_find_their_entry_points(installed: Path)
     ]
 
 
-def test_the_package_and_the_program_load_no_boto3(installed: Path):
-    program = "import sys, mlflow_platform, mlflow_platform.client.cli; print('boto3' in sys.modules)"
-    assert python(installed, program) == "False\n"
+def test_the_package_and_the_program_load_neither_boto3_nor_obstore(installed: Path):
+    program = "import sys, mlflow_platform, mlflow_platform.client.cli; print({'boto3', 'obstore'} & {*sys.modules})"
+    assert python(installed, program) == "set()\n"
 
 
 _IMPORTS = """

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 import pytest
@@ -12,12 +13,14 @@ from botocore.configloader import load_config
 from botocore.exceptions import ConfigParseError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from mlflow_platform.client import aws_profile, storage
+from mlflow_platform.client import aws_profile, sessions, storage
 from mlflow_platform.client.discovery import Platform
 from mlflow_platform.client.errors import ClientError
 from mlflow_platform.client.sessions import ServiceSession
+from mlflow_platform.client.store import LoginFile
 
 from tests.anything import any_server
+from tests.client.double import Double
 
 SERVER = "https://mlflow.example"
 PLATFORM = Platform(
@@ -77,6 +80,42 @@ def test_credentials_are_those_that_were_given_and_a_refusal_repeats_nothing(
 
         any_credentials()
         any_refusal()
+
+
+# Keys.
+
+SEGMENTS = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
+    [".", "..", "", "%2e%2e", "a b", "~", "%"]
+)
+
+
+def test_a_file_of_any_name_is_where_boto3_keeps_it(platform: Double, logged_in: LoginFile, home: Path):
+    session = sessions.find(platform.url)
+    assert session
+    client = storage.client(session, "mlflow")
+    by_boto3 = type(client).upload_file
+    (file := home / "file").write_bytes(b"content")
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join).filter(len))
+    @example("/a")
+    @example("a/")
+    @example("a//b")
+    @example("./a/../b")
+    @example("a\tb\n")
+    def any_key(key: str) -> None:
+        kept = []
+        for upload in (client.upload_file, partial(by_boto3, client)):
+            platform.store.objects.clear()
+            upload(str(file), "mlflow", key)
+            kept.append({unquote(path): content for path, content in platform.store.objects.items()})
+        assert kept[0] == kept[1]
+        client.download_file("mlflow", key, str(home / "back"))
+        assert (home / "back").read_bytes() == b"content"
+
+    any_key()
+    agents = {request.headers["User-Agent"].partition("/")[0] for request in platform.to("/mlflow/")}
+    assert agents == {"object_store", "Boto3"}
 
 
 # AWS's config file.

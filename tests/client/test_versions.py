@@ -114,6 +114,7 @@ def test_a_training_goes_through_login_renewal_artifacts_and_registry(
     assert (job.returncode, said.splitlines()[-1:]) == (0, ["whole"]), error
     assert (platform.asked("refresh_token"), platform.sts_calls()) == (1, 2)
     assert {path.rpartition("/")[2] for path in platform.store.objects} == {"model.bin", "a.txt"}
+    assert any(request.headers["User-Agent"].startswith("object_store/") for request in platform.to("/mlflow/"))
     assert LoginFile(platform.url).load()
 
 

@@ -30,6 +30,25 @@ with mlflow.start_run() as run:
         time.sleep(0.5)
 """
 
+_FILES = """
+import os, sys, mlflow
+from pathlib import Path
+from boto3.s3.transfer import S3Transfer
+S3Transfer.upload_file = S3Transfer.download_file = None  # or it would help out
+os.chdir(sys.argv[1])
+mlflow.set_experiment("files")
+content = os.urandom(1024 * 1024) * 30
+for name, size in (("small.txt", 10), ("large.bin", len(content))):
+    Path(name).write_bytes(content[:size])
+with mlflow.start_run() as run:
+    for name in ("small.txt", "large.bin"):
+        mlflow.log_artifact(name, "a b")
+down = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="a b", dst_path="down")
+assert sorted(path.name for path in Path(down).iterdir()) == ["large.bin", "small.txt"]
+assert all(Path(down, name).read_bytes() == Path(name).read_bytes() for name in ("small.txt", "large.bin"))
+print("whole")
+"""
+
 
 def test_a_login_says_who_until_when_and_what_of_the_storage(platform: Platform):
     shown = platform.run([CLIENT, "status"], platform.logged_in("dev"))
@@ -44,6 +63,11 @@ def test_a_run_carries_the_logins_name(platform: Platform, trained: str):
     run = platform.ask(platform.token("dev"), "GET", f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
     tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
     assert tags["mlflow.user"] == "dev"
+
+
+def test_files_go_to_the_object_store_without_boto3(platform: Platform, tmp_path: Path):
+    said = platform.run([sys.executable, "-c", _FILES, str(tmp_path)], platform.logged_in("dev"))
+    assert said.splitlines()[-1] == "whole"
 
 
 def test_a_notebook_logs_in_by_its_link_trains_registers_and_loads(platform: Platform, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
@@ -95,7 +96,13 @@ def client(session: Session, bucket: str) -> Any:
 @lru_cache(maxsize=16)
 def _s3(session: Session, username: str, platform: Platform, process: int) -> Any:
     """By user name too: whoever logs in as somebody else must not go on with the credentials of before."""
-    return _client("s3", platform, _PATIENT, renewing(session, platform), s3={"addressing_style": "path"})
+    credentials = renewing(session, platform)
+    client = _client("s3", platform, _PATIENT, credentials, s3={"addressing_style": "path"})
+    with suppress(ImportError):  # there is no wheel of obstore for this machine
+        from mlflow_platform.client import transfer
+
+        transfer.hasten(client, platform, credentials, _PATIENT)
+    return client
 
 
 @lru_cache(maxsize=16)
