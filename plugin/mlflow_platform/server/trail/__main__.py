@@ -1,6 +1,6 @@
 """`./platform audit` within the container: `python -m mlflow_platform.server.trail SINCE`.
 
-An event a line, the oldest first.
+An event a line, the newest first.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str], secrets: Path = SECRETS) -> None:
     asked = parser.parse_args(arguments)
     load_secrets(secrets)
     wanted = Wanted(user=asked.user, room=asked.room, since=asked.since)
-    for event in reversed(list(everything(sources(), wanted))):
+    for event in everything(sources(), wanted):
         print(json.dumps(asdict(event)))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func
 
 from mlflow_platform.server.audit import Event
 
@@ -57,4 +57,4 @@ def everything(sources: Sequence[Source], wanted: Wanted, number: int = 1000) ->
 def newest(query: Select[T], at: ColumnElement[int], number: int) -> Select[T]:
     """The query's newest rows, and all others of the moment of the last of them."""
     moments = query.with_only_columns(at).order_by(at.desc()).offset(number - 1).limit(1).scalar_subquery()
-    return query.where(at >= func.coalesce(moments, select(0).scalar_subquery())).order_by(at.desc())
+    return query.where(at >= func.coalesce(moments, 0)).order_by(at.desc())
