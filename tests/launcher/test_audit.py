@@ -15,7 +15,8 @@ from launcher.paths import Paths
 from launcher.state import State
 from tests.launcher.deployment import container
 
-SAID = {
+SAID = {"trail": "S3", "user": "vera", "address": "10.0.0.7", "what": "GetObject mlflow/a"}
+SAID |= {"outcome": "200", "room": ""}
     "trail": "S3",
     "user": "vera",
     "address": "10.0.0.7",
