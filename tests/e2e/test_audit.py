@@ -14,6 +14,19 @@ pytestmark = pytest.mark.e2e
 
 CALLER = "X-MLflow-Platform-Caller"
 PAGE, STORAGE_EVENTS = "/platform/audit", "/platform/storage-events"
+TRIES = """
+import os, sys, psycopg
+from mlflow_platform.server.settings import SECRETS, load_secrets
+load_secrets(SECRETS)
+uri = os.environ["MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI"].replace("+psycopg", "")
+with psycopg.connect(uri, autocommit=True) as database:
+    for statement in sys.argv[1:]:
+        try:
+            database.execute(statement)
+            print(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            print(statement, "is refused")
+"""
 ROWS = "rows => rows.map(row => [...row.cells].map(cell => cell.innerText))"
 
 
@@ -134,23 +147,12 @@ def test_nobody_outside_forges_an_event_nor_whoever_gets_into_another_container(
 
 def test_mlflow_reads_of_keycloak_what_happened_and_nothing_else(platform: Platform):
     """Neither who people are nor what they log in with; and it changes nothing."""
-    program = (
-        "import os, psycopg\n"
-        "from mlflow_platform.server.settings import SECRETS, load_secrets\n"
-        "load_secrets(SECRETS)\n"
-        "uri = os.environ['MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI'].replace('+psycopg', '')\n"
-        "with psycopg.connect(uri, autocommit=True) as db:\n"
-        "    for does in ('SELECT 1 FROM event_entity', 'SELECT 1 FROM admin_event_entity', 'SELECT 1 FROM credential',\n"
-        "                 'SELECT 1 FROM user_entity', 'DELETE FROM event_entity', 'CREATE TABLE mine (id int)'):\n"
-        "        try:\n"
-        "            db.execute(does)\n"
-        "            print(does, '-> done')\n"
-        "        except psycopg.errors.InsufficientPrivilege:\n"
-        "            print(does, '-> refused')\n"
-    )
-    done = platform.stack.run("mlflow", ["python", "-c", program]).splitlines()
-    assert [line for line in done if line.endswith("done")] == [
-        "SELECT 1 FROM event_entity -> done",
-        "SELECT 1 FROM admin_event_entity -> done",
+    statements = ["SELECT 1 FROM event_entity", "SELECT 1 FROM admin_event_entity"]
+    forbidden = [
+        "SELECT 1 FROM user_entity",
+        "SELECT 1 FROM credential",
+        "DELETE FROM event_entity",
+        "CREATE TABLE a ()",
     ]
-    assert len(done) == 6
+    done = platform.stack.run("mlflow", ["python", "-c", TRIES, *statements, *forbidden]).splitlines()
+    assert done == [*statements, *(f"{statement} is refused" for statement in forbidden)]

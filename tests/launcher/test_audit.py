@@ -15,8 +15,7 @@ from launcher.paths import Paths
 from launcher.state import State
 from tests.launcher.deployment import container
 
-SAID = {"trail": "S3", "user": "vera", "address": "10.0.0.7", "what": "GetObject mlflow/a"}
-SAID |= {"outcome": "200", "room": ""}
+SAID = {
     "trail": "S3",
     "user": "vera",
     "address": "10.0.0.7",

@@ -30,20 +30,17 @@ _READ_FUNCTION = """
     FROM pg_proc, (SELECT oid, rolname FROM pg_roles UNION ALL SELECT 0, 'public') AS roles
     WHERE pronamespace::regnamespace::text = %s AND proname = %s AND rolname = %s
 """
-# What of all these tables is the role's; a row alone where it is there, as all of them are.
+# What of all these tables is the role's; no row where one of them is not there.
 _READ_TABLES = """
-    SELECT ARRAY(
-        SELECT privilege_type::text
-        FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
-        WHERE relnamespace::regnamespace::text = %s AND relname = ANY(%s) AND relkind IN ('r', 'p')
-        AND grantee = pg_roles.oid
-        GROUP BY privilege_type HAVING count(*) = cardinality(%s) ORDER BY 1
-    ) AS privileges
-    FROM pg_roles
-    WHERE rolname = %s AND cardinality(%s) = (
-        SELECT count(*) FROM pg_class
-        WHERE relnamespace::regnamespace::text = %s AND relname = ANY(%s) AND relkind IN ('r', 'p')
+    WITH tables AS (
+        SELECT oid, coalesce(relacl, acldefault('r', relowner)) AS acl FROM pg_class
+        WHERE relnamespace::regnamespace::text = %s AND relname = ANY(%s::text[]) AND relkind IN ('r', 'p')
     )
+    SELECT ARRAY(
+        SELECT privilege_type::text FROM tables, aclexplode(acl) WHERE grantee = roles.oid
+        GROUP BY 1 HAVING count(DISTINCT tables.oid) = (SELECT count(*) FROM tables) ORDER BY 1
+    ) AS privileges
+    FROM pg_roles AS roles WHERE rolname = %s AND (SELECT count(*) FROM tables) = %s
 """
 
 
@@ -135,8 +132,7 @@ def _outputs(session: "Session", grant: dict[str, Any]) -> dict[str, Any] | None
     if kind == "database":
         row = session.row(_READ + "WHERE datname = %s AND rolname = %s", grant["database"], grant["role"])
     elif kind == "table":
-        schema, tables, role = grant["schema"], grant["objects"], grant["role"]
-        row = session.row(_READ_TABLES, schema, tables, tables, role, tables, schema, tables)
+        row = session.row(_READ_TABLES, grant["schema"], grant["objects"], grant["role"], len(grant["objects"]))
     else:
         row = session.row(_READ_FUNCTION, grant["schema"], *grant["objects"], grant["role"])
     if row is None:
