@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -20,6 +20,7 @@ logger = logging.getLogger("mlflow_platform.audit")
 
 REFUSALS = frozenset({401, 403, 429})
 LONGEST = 256  # characters of any text, most of which is the caller's own
+LONGEST_DEED = 1200  # of what an event says was done: no object's key is too long for it
 TRAIL = "MLflow"
 _ABOUT_REQUESTS = ("method", "path")
 _ASIDE = ("user", "client", "address", "access_key", "expiration", *_ABOUT_REQUESTS)
@@ -52,24 +53,20 @@ class Event:
 
     def cleaned(self) -> "Event":
         """As it may be kept and shown: names and paths are anybody's words, as long as they like, of any characters."""
-        texts = (self.trail, self.user, self.address, self.what, self.outcome, self.room)
-        if all(len(text) <= LONGEST and text.isprintable() for text in texts):
-            return self
-        trail, user, address, what, outcome, room = map(_printable, texts)
-        return Event(
-            at=self.at,
-            trail=trail,
-            user=user,
-            address=address,
-            what=what,
-            outcome=outcome,
-            room=room,
-            refused=self.refused,
+        return replace(
+            self,
+            user=_printable(self.user, LONGEST),
+            address=_printable(self.address, LONGEST),
+            what=_printable(self.what, LONGEST_DEED),
+            outcome=_printable(self.outcome, LONGEST),
+            room=_printable(self.room, LONGEST),
         )
 
 
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:LONGEST])
+def _printable(text: str, most: int) -> str:
+    if len(text) <= most and text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:most])
 
 
 def nobody(event: Event) -> None:

@@ -7,7 +7,7 @@ request's headers, credentials among them; what is kept is who did what to which
 import hmac
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -45,7 +45,7 @@ class StorageEvents:
             return answer
         try:
             async for line in _lines(scope, receive):
-                if event := _event(line, self._own_key):
+                for event in _events(line, self._own_key):
                     self._keep(event)
         except ClientDisconnect:
             pass
@@ -68,33 +68,36 @@ async def _lines(scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
         yield rest
 
 
-def _event(line: bytes, own_key: str) -> Event | None:
-    """What somebody did; None for what MinIO does by itself."""
+def _events(line: bytes, own_key: str) -> Iterator[Event]:
+    """What somebody did, to each object of a request; nothing for what MinIO does by itself."""
     try:
         said = json.loads(line)
         api = said["api"]
         status, name = int(api["statusCode"]), str(api["name"])
         at = int(datetime.fromisoformat(said["time"]).timestamp() * 1_000_000)
     except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    keys = [str(each.get("objectName", "")) for each in api.get("objects") or [] if isinstance(each, dict)]
-    key = str(api.get("object") or "") or ", ".join(keys)
-    where = "/".join(part for part in (str(api.get("bucket") or ""), key) if part)
-    room = _ROOM.match(key)
-    return Event(
-        at=at,
-        trail=TRAIL,
-        user=_who(said, own_key),
-        address=str(said.get("remotehost") or ""),
-        what=f"{name} {where}".strip(),
-        outcome=str(status),
-        room=room[1] if room else "",
-        refused=status in REFUSALS,
-    ).cleaned()
+        return
+    many = [each.get("objectName") for each in api.get("objects") or [] if isinstance(each, dict)]
+    for key in many or [api.get("object")]:
+        where = "/".join(str(part) for part in (api.get("bucket"), key) if part)
+        room = _ROOM.match(str(key or ""))
+        yield Event(
+            at=at,
+            trail=TRAIL,
+            user=_who(said, own_key),
+            address=str(said.get("remotehost") or ""),
+            what=f"{name} {where}".strip(),
+            outcome=str(status),
+            room=room[1] if room else "",
+            refused=status in REFUSALS,
+        )
 
 
 def _who(said: Mapping[str, Any], own_key: str) -> str:
-    """MinIO names the credentials once it has found the signature to be theirs; until then nobody is known."""
+    """MinIO names the credentials once it has found the signature to be theirs; until then nobody is known.
+
+    Of an upload it names those whose session token it carries, and refuses it if the signature is not theirs.
+    """
     key, claims = str(said.get("accessKey") or ""), said.get("requestClaims")
     if not key:
         return ""

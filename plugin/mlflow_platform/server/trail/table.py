@@ -19,17 +19,17 @@ from sqlalchemy import (
     select,
 )
 
-from mlflow_platform.server.audit import LONGEST, Event
+from mlflow_platform.server.audit import LONGEST, LONGEST_DEED, Event
 from mlflow_platform.server.trail.reading import Wanted, newest
 
 METADATA = MetaData()
-_TEXTS = ("trail", "user", "address", "what", "outcome", "room")
+_TEXTS = {"trail": 16, "user": LONGEST, "address": LONGEST, "what": LONGEST_DEED, "outcome": LONGEST, "room": LONGEST}
 _TABLE = Table(
     "mlflow_platform_events",
     METADATA,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", BigInteger, nullable=False, index=True),
-    *(Column(name, String(LONGEST), nullable=False) for name in _TEXTS),
+    *(Column(name, String(longest), nullable=False) for name, longest in _TEXTS.items()),
     Column("refused", Boolean, nullable=False),
 )
 Index("mlflow_platform_events_of_users", _TABLE.c.user, _TABLE.c.at)
