@@ -52,7 +52,9 @@ def logins(engine: Engine, wanted: Wanted, before: int, number: int) -> list[Eve
     if wanted.user:
         query = query.where(or_(_says(wanted.user), columns.user_id.in_(_ids(wanted.user))))
     with engine.connect() as connection:
-        rows = connection.execute(_asked(query, columns.event_time, columns.error, wanted, before, number)).all()
+        rows = newest(
+            connection, _asked(query, columns.event_time, columns.error, wanted, before), columns.event_time, number
+        )
         unnamed = {row.user_id for row in rows if row.user_id and not _username(row[-1])}
         names = {id: _username(connection.scalar(_last_login(id))) for id in unnamed}
     return [
@@ -74,9 +76,9 @@ def administration(engine: Engine, wanted: Wanted, before: int, number: int) -> 
     if wanted.room or wanted.user not in ("", ADMINISTRATOR):
         return []
     columns = _ADMINISTRATION.c
-    query = _asked(select(_ADMINISTRATION), columns.admin_event_time, columns.error, wanted, before, number)
+    query = _asked(select(_ADMINISTRATION), columns.admin_event_time, columns.error, wanted, before)
     with engine.connect() as connection:
-        rows = connection.execute(query).all()
+        rows = newest(connection, query, columns.admin_event_time, number)
     return [
         Event(
             at=row.admin_event_time * _MILLISECOND,
@@ -91,9 +93,9 @@ def administration(engine: Engine, wanted: Wanted, before: int, number: int) -> 
     ]
 
 
-def _asked(query: Select, at: Column[int], error: Column[str], wanted: Wanted, before: int, number: int) -> Select:
+def _asked(query: Select, at: Column[int], error: Column[str], wanted: Wanted, before: int) -> Select:
     query = query.where(at >= -(-wanted.since // _MILLISECOND), at < -(-before // _MILLISECOND))
-    return newest(query.where(error.is_not(None)) if wanted.only_refused else query, at, number)
+    return query.where(error.is_not(None)) if wanted.only_refused else query
 
 
 def _says(user: str):
@@ -106,7 +108,7 @@ def _ids(user: str) -> Select[tuple[str]]:
     return select(_LOGINS.c.user_id).where(_LOGINS.c.type == "LOGIN", _says(user))
 
 
-def _last_login(id: str) -> Select[tuple[str]]:
+def _last_login(id: str) -> Select:
     theirs = select(_DETAILS).where(_LOGINS.c.user_id == id, _LOGINS.c.type == "LOGIN")
     return theirs.order_by(_LOGINS.c.event_time.desc()).limit(1)
 

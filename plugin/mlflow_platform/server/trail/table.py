@@ -56,7 +56,7 @@ def kept(engine: Engine, wanted: Wanted, before: int, number: int) -> list[Event
     if wanted.only_refused:
         query = query.where(_TABLE.c.refused)
     with engine.connect() as connection:
-        return [Event(**row) for row in connection.execute(newest(query, _TABLE.c.at, number)).mappings()]
+        return [Event(**row._mapping) for row in newest(connection, query, _TABLE.c.at, number)]
 
 
 def sweep(engine: Engine, before: int, most: int = MOST) -> None:
