@@ -90,8 +90,8 @@ def main(secrets: Path = SECRETS) -> int:
 
         ours = create_engine(secret(AUTH_DATABASE_VARIABLE), poolclass=NullPool)
         sweep_sessions(ours, settings, time.time())
-        table.sweep(ours, audit.now() - settings.events_days * _DAY)
         with recording(ours):
+            table.sweep(ours, audit.now() - settings.events_days * _DAY)
             failed = Garbage(database, settings.bucket, settings.deleted_days, settings.workspaces).collect()
     return 1 if failed else 0
 

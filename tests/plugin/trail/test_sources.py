@@ -92,12 +92,17 @@ def test_pages_together_have_every_event_once_in_one_order_however_many_are_of_o
     assert [event.at for event in found] == sorted((event.at for event in found), reverse=True)
 
 
-def test_what_is_old_goes_and_of_each_user_what_is_too_much(ours: Engine, sources: list[Source]) -> None:
+def test_what_is_old_goes_and_of_each_user_what_is_too_much_and_that_is_said(
+    ours: Engine, sources: list[Source], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mlflow_platform.audit")
     table.add(ours, [Event(at=at, trail="MLflow", user="", what=f"nobody {at}") for at in range(20)])
     table.add(ours, [Event(at=at, trail="MLflow", user="vera", what=f"vera {at}") for at in range(8)])
     table.sweep(ours, before=5, most=4)
     kept = [what for _, what, _ in said(sources)]
     assert sorted(kept) == sorted([*(f"nobody {at}" for at in range(16, 20)), "vera 5", "vera 6", "vera 7"])
+    assert '"events made room for newer ones", "of": "nobody known", "count": 11}' in caplog.text
+    assert "vera" not in caplog.text
 
 
 def test_a_text_is_kept_as_it_can_be_shown(ours: Engine, sources: list[Source]) -> None:

@@ -2,15 +2,17 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from threading import Event as Signal
 from threading import Thread
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from mlflow_platform.server import audit
@@ -23,6 +25,7 @@ MOST = 20_000  # that wait: some minutes without a database on a busy day, 10 MB
 AT_ONCE = 1000
 EVERY = 1.0  # seconds
 PATIENCE = 3.0  # seconds that an end waits for the last of them
+_but_for_the_moment = attrgetter("trail", "user", "address", "what", "outcome", "room", "refused")
 
 
 class Recorder:
@@ -59,13 +62,13 @@ class Recorder:
         while self._waiting:
             batch, lost = list(islice(self._waiting, AT_ONCE)), self._lost
             try:
-                self._write([*batch, _loss(lost)] if lost else batch)
+                self._write([*_folded(batch), *([_loss(lost)] if lost else [])])
             except (OperationalError, InterfaceError, NoConnection) as failure:
                 if not self._failing:
                     logger.warning("events wait for the database (%s)", type(failure).__name__)
                 self._failing = True
                 return
-            except SQLAlchemyError as failure:  # of these events; others must not wait for them
+            except Exception as failure:  # whatever it is, it is about these events: others must not wait for them
                 logger.error("%d events could not be kept (%s)", len(batch), type(failure).__name__)
                 self._lost += len(batch)
             else:
@@ -85,6 +88,16 @@ def recording(engine: Engine) -> Iterator[None]:
     finally:
         audit.keep_by(audit.nobody)
         recorder.close()
+
+
+def _folded(events: Sequence[Event]) -> Iterator[Event]:
+    """Those that are alike but for the moment, within a second, as one with their number.
+
+    A training asks the same many times a second: so it neither fills the table nor buries what else its user did.
+    """
+    for _, alike in groupby(sorted(events, key=_but_for_the_moment), key=_but_for_the_moment):
+        first, *others = alike
+        yield replace(first, outcome=f"{first.outcome}, {1 + len(others)} times") if others else first
 
 
 def _loss(number: int) -> Event:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
 )
 
+from mlflow_platform.server import audit
 from mlflow_platform.server.audit import LONGEST, LONGEST_DEED, Event
 from mlflow_platform.server.trail.reading import Wanted, newest
 
@@ -37,7 +38,7 @@ Index("mlflow_platform_events_in_rooms", _TABLE.c.room, _TABLE.c.at)
 Index("mlflow_platform_events_refused", _TABLE.c.at, postgresql_where=_TABLE.c.refused, sqlite_where=_TABLE.c.refused)
 _EVENT = [_TABLE.c.at, *(_TABLE.c[name] for name in _TEXTS), _TABLE.c.refused]
 
-MOST = 200_000
+MOST = 1_000_000
 """Of one user's, and of those of nobody known: whoever makes many pushes out nobody else's."""
 
 
@@ -60,7 +61,7 @@ def kept(engine: Engine, wanted: Wanted, before: int, number: int) -> list[Event
 
 
 def sweep(engine: Engine, before: int, most: int = MOST) -> None:
-    """Removes what is older, and of each user what is more than that."""
+    """Removes what is older, and of each user what is more than that, which is an event itself."""
     with engine.begin() as connection:
         connection.execute(delete(_TABLE).where(_TABLE.c.at < before))
     many = select(_TABLE.c.user).group_by(_TABLE.c.user).having(func.count() > most)
@@ -68,4 +69,5 @@ def sweep(engine: Engine, before: int, most: int = MOST) -> None:
         for user in connection.scalars(many).all():
             theirs = _TABLE.c.user == user
             last = select(_TABLE.c.at).where(theirs).order_by(_TABLE.c.at.desc()).offset(most).limit(1)
-            connection.execute(delete(_TABLE).where(theirs, _TABLE.c.at <= last.scalar_subquery()))
+            gone = connection.execute(delete(_TABLE).where(theirs, _TABLE.c.at <= last.scalar_subquery())).rowcount
+            audit.note("events made room for newer ones", of=user or "nobody known", count=gone)
