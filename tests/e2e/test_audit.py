@@ -56,6 +56,7 @@ def day(platform: Platform) -> None:
     s3 = platform.s3(platform.token("dev"))
     s3.put_object(Bucket=bucket, Key="audited/a&b", Body=b"1")
     s3.delete_object(Bucket=bucket, Key="audited/a&b")
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "many/1"}, {"Key": "many/2"}]})
 
 
 def test_a_persons_login_requests_objects_and_refusals_are_in_one_order(platform: Platform, day: None):
@@ -73,7 +74,8 @@ def test_a_persons_login_requests_objects_and_refusals_are_in_one_order(platform
     assert told == sorted(told), told_of_her
     assert "403" in told_of_her
     assert "listed" not in told_of_her  # a query
-    everything = said(platform, "DeleteObject")
+    everything = said(platform, "DeleteMultipleObjects mlflow/many/2")
+    assert "DeleteMultipleObjects mlflow/many/1" in everything
     assert "refused GET /api/2.0/mlflow/experiments/get" in everything
     uploaded, deleted = (everything.index(f"{it} mlflow/audited/a&b") for it in ("PutObject", "DeleteObject"))
     assert uploaded < deleted

@@ -51,6 +51,7 @@ def said(sources: list[Source], **wanted: Any) -> list[tuple[str, str, str]]:
 
 def test_keycloaks_events_say_who_even_where_only_the_login_named_him(keycloaks: Engine, sources: list[Source]) -> None:
     vera = {"user_id": "id-of-vera", "ip_address": "10.0.0.7"}
+    login(keycloaks, -9_000_000, details={"username": "vera-before-she-married"}, **vera)
     login(keycloaks, 1, details={"username": "vera", "auth_method": "openid-connect"}, **vera)
     login(keycloaks, 2, "CODE_TO_TOKEN", **vera)
     login(keycloaks, 3, "LOGIN_ERROR", details={"username": "dev"}, error="invalid_user_credentials")
@@ -69,8 +70,9 @@ def test_keycloaks_events_say_who_even_where_only_the_login_named_him(keycloaks:
         ("dev", "LOGIN_ERROR", "invalid_user_credentials"),
         ("vera", "CODE_TO_TOKEN", ""),
         ("vera", "LOGIN", ""),
+        ("vera-before-she-married", "LOGIN", ""),
     ]
-    assert said(sources, user="vera") == [("vera", "CODE_TO_TOKEN", ""), ("vera", "LOGIN", "")]
+    assert said(sources, user="vera", since=NOW * 1000) == [("vera", "CODE_TO_TOKEN", ""), ("vera", "LOGIN", "")]
     assert said(sources, user="jürgen_") == [("jürgen_", "LOGIN", "")]
     assert said(sources, user="%") == said(sources, user="j_rgen_") == said(sources, room="default") == []
     assert said(sources, user="administrator") == [("administrator", "CREATE users/1/groups/2", "")]
