@@ -9,11 +9,11 @@ from components.backup import Backup, BackupArgs
 from components.certificates import Certificates, CertificatesArgs
 from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
-from components.identity import Identity, IdentityArgs
+from components.identity import EVENTS, Identity, IdentityArgs
 from components.images import PINS, Images, versions
 from components.network import Networks
 from components.object_store import ObjectStore, ObjectStoreArgs
-from components.tracking import BACKCHANNEL_LOGOUT, Tracking, TrackingArgs, address
+from components.tracking import BACKCHANNEL_LOGOUT, STORAGE_EVENTS, Tracking, TrackingArgs, address
 
 TRACKING, GATEWAY = "mlflow", "gateway"  # others are told their addresses before they are there
 
@@ -77,6 +77,7 @@ object_store = ObjectStore(
         bucket=settings.storage.bucket,
         region=settings.storage.region,
         policies=teams.policies(settings),
+        events_url=f"http://{address(TRACKING)}{STORAGE_EVENTS}",
         noncurrent_days=settings.retention.noncurrent_days,
         unfinished_uploads_days=settings.retention.unfinished_uploads_days,
     ),
@@ -89,7 +90,9 @@ tracking = Tracking(
         image=images.mlflow,
         records=database.connections["mlflow"],
         permissions=database.connections["mlflow_auth"],
+        keycloaks_events=database.reader("mlflow_auth", "keycloak", EVENTS, once=identity.server),
         artifacts=object_store.tracking,
+        storage_events_token=object_store.events_token,
         bucket=settings.storage.bucket,
         region=settings.storage.region,
         object_store_url=f"http://{object_store.s3}",
@@ -101,6 +104,7 @@ tracking = Tracking(
         web_client=identity.web,
         lifetimes=settings.lifetimes,
         deleted_days=settings.retention.deleted_days,
+        events_days=settings.retention.events_days,
         password_grant=settings.password_grant,
         workspaces=settings.workspaces and settings.all_workspaces,
         teams=teams.members_rights(settings),
@@ -153,7 +157,7 @@ Gateway(
         proxy=tls if isinstance(tls, stack.Proxy) else None,
         certificates=certificates,
         tracking=tracking.host,
-        tracking_closed=BACKCHANNEL_LOGOUT,
+        tracking_closed=[BACKCHANNEL_LOGOUT, STORAGE_EVENTS],
         identity=identity.host,
         identity_realm=identity.realm,
         identity_administration=settings.keycloak_admin == "public",

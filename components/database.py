@@ -130,6 +130,33 @@ class Database(pulumi.ComponentResource):
         # By way of the grant, so that nobody connects before the database is closed to everybody else.
         return Connection(host=name, port=_PORT, database=closed.database, user=owner.name, password=secret)
 
+    def reader(self, reading: str, of: str, tables: Sequence[str], once: pulumi.Resource) -> Connection:
+        """The owner of the database `reading`, at these tables of another, which are there once that resource is."""
+        who, other = self.connections[reading], self.connections[of]
+        label = f"{self._name}-{reading.replace('_', '-')}-reads-{of}"
+        on_server = ResourceOptions.merge(self._on_server, ResourceOptions(depends_on=[once]))
+        connecting = postgresql.Grant(
+            label,
+            database=other.database,
+            role=who.user,
+            object_type="database",
+            privileges=["CONNECT"],
+            opts=on_server,
+        )
+        granted = postgresql.Grant(
+            f"{label}-tables",
+            database=connecting.database,
+            role=who.user,
+            object_type="table",
+            schema="public",
+            objects=list(tables),
+            privileges=["SELECT"],
+            opts=on_server,
+        )
+        return Connection(
+            host=other.host, port=other.port, database=granted.database, user=who.user, password=who.password
+        )
+
     def backup_role(self) -> Connection:
         """Who may copy everything and change nothing: what Barman's manual asks for, and to count what is there."""
         label, on_server = f"{self._name}-{_BACKUP}", self._on_server

@@ -35,7 +35,7 @@ http {{
     scgi_temp_path /tmp/scgi;
 
     # Paths only: a query may hold a code, a state or a signature. Who asked is what MLflow says, or the name of the
-    # credentials that a request to S3 is signed with: `./platform audit` knows whose they are.
+    # credentials that a request to S3 is signed with; whose they are is in MLflow's log.
     map "$http_authorization $args" $access_key {{
         default "-";
         "~Credential=(?<named>[A-Za-z0-9]{{3,128}})(?:/|%2F)" $named;
@@ -177,7 +177,7 @@ class GatewayArgs:
     proxy: Proxy | None  # who ends TLS, where neither the gateway does nor nobody
     certificates: Certificates | None  # with which the gateway ends TLS
     tracking: str
-    tracking_closed: str  # a path there that only the platform's network may use
+    tracking_closed: Sequence[str]  # paths there that only the platform's network may use
     identity: str
     identity_realm: str  # whose logins pass
     identity_administration: bool  # whether that passes, too
@@ -229,7 +229,8 @@ class Gateway(pulumi.ComponentResource):
         secure = _SECURE_COOKIES if args.sites.console.scheme == "https" else ""
         servers = doors.servers(
             {
-                "mlflow": _CLOSED.format(path=args.tracking_closed) + _ALL.format(upstream=args.tracking),
+                "mlflow": "".join(_CLOSED.format(path=path) for path in args.tracking_closed)
+                + _ALL.format(upstream=args.tracking),
                 "login": logins,
                 "s3": _LARGE.format() + s3_door.locations(args.s3) + _ALL.format(upstream=args.s3),
                 "console": secure + _OWN_PAGES_ONLY.format() + _ALL.format(upstream="$console"),

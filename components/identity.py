@@ -29,6 +29,10 @@ _ADMIN_API_ANSWERS = (
 )
 
 
+EVENTS = ("admin_event_entity", "event_entity")
+"""Of its database: the tables of what administrators did, and of who logged in."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class IdentityArgs:
     """What Identity needs. URLs are browsers', of Keycloak, MLflow and MinIO's console; dev users are names."""
@@ -71,6 +75,8 @@ class Identity(pulumi.ComponentResource):
     """The client by which MLflow's server logs browsers in."""
     console: Client
     """The client of MinIO's console."""
+    server: docker.Container
+    """Once it is there, so are its tables."""
     login_client_id: str
     """The public client with which people log in from their machines."""
     service_clients: dict[str, Client]
@@ -83,12 +89,12 @@ class Identity(pulumi.ComponentResource):
     def __init__(self, name: str, args: IdentityArgs, opts: ResourceOptions | None = None):
         super().__init__("mlflow-platform:index:Identity", name, None, opts)
         self.admin = {"user": _ADMIN, "password": password(f"{name}-admin", self)}
-        server = self._server(name, args)
+        self.server = self._server(name, args)
         self.host = f"{name}:{_HTTP}"
         realm = Realm(
             f"{name}-realm",
             RealmArgs(
-                provider=self._administration(name, args, server),
+                provider=self._administration(name, args, self.server),
                 keep_data=args.network.keep_data,
                 public_url=args.public_url,
                 tracking_url=args.tracking_url,

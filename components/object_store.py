@@ -38,6 +38,7 @@ class ObjectStoreArgs:
     bucket: str
     region: str
     policies: Mapping[str, str]
+    events_url: str  # whom the servers tell what was asked of them
     noncurrent_days: int  # that a version which was overwritten or deleted is kept
     unfinished_uploads_days: int
     memory_mb: int = 1024
@@ -61,6 +62,8 @@ class ObjectStore(pulumi.ComponentResource):
     bucket: Output[str]
     """The artifact bucket; resolves once it keeps versions, for as long as it should, and every policy is there."""
     tracking: Access
+    events_token: Output[str]
+    """With which the servers tell what was asked of them (secret)."""
     root: dict[str, Output[str]]
     """MinIO's root: user and password (secret); for Pulumi and for emergencies."""
 
@@ -68,6 +71,7 @@ class ObjectStore(pulumi.ComponentResource):
         super().__init__("mlflow-platform:index:ObjectStore", name, None, opts)
         self._name, self._bucket_name = name, args.bucket
         self.root = {"user": access_key(f"{name}-root", self), "password": password(f"{name}-root", self)}
+        self.events_token = password(f"{name}-events", self)
         nodes = [f"{name}-{number}" for number in range(1, args.nodes + 1)]
         servers = [self._server(number, node, args) for number, node in enumerate(nodes)]
         self.s3 = f"{name}:{_S3}"
@@ -101,6 +105,7 @@ class ObjectStore(pulumi.ComponentResource):
                     f"MINIO_BROWSER_SESSION_DURATION={args.console_seconds}s",
                     # No rule of the bucket's: MinIO has none that ends uploads.
                     f"MINIO_API_STALE_UPLOADS_EXPIRY={go_duration(86400 * args.unfinished_uploads_days)}",
+                    *self._audit_trail(args.events_url),
                     *self._single_sign_on(args),
                 ],
                 files={_SECRETS_FILE: self._secrets(args.console_client)},
@@ -125,6 +130,12 @@ class ObjectStore(pulumi.ComponentResource):
             return [paths]
         return [f"http://{self._name}-{{1...{args.nodes}}}:{_S3}{paths}"]
 
+    @staticmethod
+    def _audit_trail(url: str) -> list[str]:
+        """MinIO's own, sent every second. What waits while nobody takes it has a part of the memory, and no more."""
+        options = {"ENABLE": "on", "ENDPOINT": url, "BATCH_SIZE": "100", "QUEUE_SIZE": "2000"}
+        return [f"MINIO_AUDIT_WEBHOOK_{key}_MLFLOW={value}" for key, value in options.items()]
+
     def _single_sign_on(self, args: ObjectStoreArgs) -> list[Output[str]]:
         """The OpenID configuration named KEYCLOAK."""
         options: dict[str, Input[str]] = {
@@ -140,10 +151,12 @@ class ObjectStore(pulumi.ComponentResource):
     def _secrets(self, console_client: Client) -> Output[str]:
         """A file, so that `docker inspect` does not show what is in it."""
         return Output.format(
-            "MINIO_ROOT_USER={0}\nMINIO_ROOT_PASSWORD={1}\nMINIO_IDENTITY_OPENID_CLIENT_SECRET_KEYCLOAK={2}\n",
+            "MINIO_ROOT_USER={0}\nMINIO_ROOT_PASSWORD={1}\nMINIO_IDENTITY_OPENID_CLIENT_SECRET_KEYCLOAK={2}\n"
+            "MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_MLFLOW={3}\n",
             self.root["user"],
             self.root["password"],
             console_client.secret,
+            self.events_token,
         )
 
     def _administration(self, args: ObjectStoreArgs, servers: list[docker.Container]) -> minio.Provider:

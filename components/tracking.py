@@ -18,6 +18,7 @@ _PORT = 5000
 _SETTINGS_FILE = "/etc/mlflow-platform/server.json"
 _SECRETS_FILE = "/run/secrets/mlflow.env"
 BACKCHANNEL_LOGOUT = "/oidc/backchannel-logout"
+STORAGE_EVENTS = "/platform/storage-events"
 _HEALTHY = (
     f"import http.client as c; server = c.HTTPConnection('127.0.0.1', {_PORT}); server.request('GET', '/health')"
     "; assert server.getresponse().status == 200"
@@ -46,7 +47,9 @@ class TrackingArgs:
     image: Input[str]
     records: Connection
     permissions: Connection
+    keycloaks_events: Connection
     artifacts: Access
+    storage_events_token: Output[str]  # secret; with which the object store says what happened
     bucket: str
     region: str
     object_store_url: str  # on the platform's network
@@ -58,6 +61,7 @@ class TrackingArgs:
     web_client: Client
     lifetimes: Lifetimes
     deleted_days: int  # after which what was deleted leaves for good
+    events_days: int  # that the audit trail is kept for its page
     password_grant: bool
     workspaces: Sequence[str]  # none: MLflow has but its own
     teams: Mapping[str, MemberRights]
@@ -123,6 +127,7 @@ class Tracking(pulumi.ComponentResource):
             "bucket": args.bucket,
             "storage_credentials_seconds": args.lifetimes.storage_credentials,
             "deleted_days": args.deleted_days,
+            "events_days": args.events_days,
             "workspaces": list(args.workspaces),
             "teams": args.teams,
             "password_grant": args.password_grant,
@@ -137,6 +142,8 @@ class Tracking(pulumi.ComponentResource):
         secrets: dict[str, Input[str]] = {
             "MLFLOW_BACKEND_STORE_URI": args.records.uri("postgresql+psycopg"),
             "MLFLOW_PLATFORM_AUTH_DATABASE_URI": args.permissions.uri("postgresql+psycopg"),
+            "MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI": args.keycloaks_events.uri("postgresql+psycopg"),
+            "MLFLOW_PLATFORM_STORAGE_EVENTS_TOKEN": args.storage_events_token,
             "AWS_ACCESS_KEY_ID": args.artifacts.access_key,
             "AWS_SECRET_ACCESS_KEY": args.artifacts.secret_key,
             "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": args.web_client.secret,

@@ -8,7 +8,6 @@ accounts of service clients.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -73,19 +72,6 @@ class Realm:
 
     def members(self, group: Group) -> list[Person]:
         return [_person(one) for one in self._pages(f"groups/{group.id}/members")]
-
-    def events(self, since: datetime) -> list[dict[str, Any]]:
-        """Logins and what belongs to them, kept for as long as the settings say."""
-        return self._since("events", since)
-
-    def administrators_events(self, since: datetime) -> list[dict[str, Any]]:
-        """What administrators changed, the program itself included."""
-        return self._since("admin-events", since)
-
-    def _since(self, path: str, since: datetime) -> list[dict[str, Any]]:
-        milliseconds = since.timestamp() * 1000  # Keycloak itself looks for days alone, and gives the latest first
-        found = self._pages(path, {"dateFrom": f"{since:%Y-%m-%d}"})
-        return [one for one in found if one["time"] >= milliseconds]
 
     def _below(self, path: str, above: Group | None) -> Iterator[Group]:
         for one in self._pages(path, {"briefRepresentation": "false"}):

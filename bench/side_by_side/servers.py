@@ -200,6 +200,8 @@ class Servers:
         secrets = {
             "MLFLOW_BACKEND_STORE_URI": self._database(f"mlflow_{name}"),
             "MLFLOW_PLATFORM_AUTH_DATABASE_URI": self._database(f"auth_{name}"),
+            "MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI": self._database(f"keycloak_{name}"),
+            "MLFLOW_PLATFORM_STORAGE_EVENTS_TOKEN": SECRET,
             "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": SECRET,
             "MLFLOW_PLATFORM_SESSION_KEY": SECRET,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": SECRET,

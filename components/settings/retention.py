@@ -17,4 +17,5 @@ class Retention(Strict):
     unfinished_uploads_days: int = Field(default=7, ge=1, le=365)
     """Uploads in parts that nobody completed, from their beginning: longer than the longest upload takes."""
     events_days: int = Field(default=90, ge=1, le=3650)
-    """What Keycloak writes down of logins, and of what its administrators do."""
+    """What Keycloak writes down of logins, and of what its administrators do; and of MLflow and S3 what the page of
+    events shows to administrators."""

@@ -18,7 +18,9 @@ import pytest
 from mlflow_platform.server.__main__ import auth_config, make_workspaces, migrate
 from mlflow_platform.server.kept import STAMPS_VARIABLE, make_stamps
 from mlflow_platform.server.settings import Settings
+from mlflow_platform.server.trail.keycloak import METADATA as KEYCLOAKS_TABLES
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from sqlalchemy import create_engine
 
 from tests.plugin.browsing import Browser
 from tests.plugin.idp import WEB_CLIENT_SECRET, Backstage, Realm, Sts
@@ -27,6 +29,7 @@ from tests.plugin.web_logins import Person
 ROOT = Path(__file__).parents[2]
 TEAMS = {"admins": "ADMIN", "managers": "MANAGE", "editors": "EDIT", "users": "USE", "viewers": "READ"}
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\{(\w+)(?::\w+)?\}")  # of a route, as Flask and FastAPI write it
+STORAGE_EVENTS_TOKEN = "the token of the object store's servers"
 READS = {"vision": ["vision/"], "nothing": []}  # teams of editors; all others read all of the bucket
 
 
@@ -72,6 +75,8 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
     known = Settings.model_validate(config)
     migrate(backend, auth)
     make_workspaces(backend, known)
+    keycloaks = f"sqlite:///{home}/keycloak.db"
+    KEYCLOAKS_TABLES.create_all(create_engine(keycloaks))
     return {
         **os.environ,
         "PYTHONPATH": f"{ROOT}/plugin",
@@ -82,6 +87,9 @@ def prepare(home: Path, backstage: Backstage, **settings: object) -> dict[str, s
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "a key for tests",
         "MLFLOW_PLATFORM_WEB_CLIENT_SECRET": WEB_CLIENT_SECRET,
         "MLFLOW_PLATFORM_SESSION_KEY": "the key material for tests",
+        "MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI": keycloaks,
+        "MLFLOW_PLATFORM_STORAGE_EVENTS_TOKEN": STORAGE_EVENTS_TOKEN,
+        "AWS_ACCESS_KEY_ID": "mlflow-server",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         STAMPS_VARIABLE: make_stamps(home),
         "MLFLOW_LOGGING_LEVEL": "DEBUG",

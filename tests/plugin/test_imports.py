@@ -6,7 +6,7 @@ from tests.imports import graph, modules
 from tests.plugin.conftest import ROOT
 
 SERVER = "mlflow_platform.server."
-FLOORS = {"ground": 0, "identity": 1, "within": 2, "browser": 3, "credentials": 3, "gate": 4}
+FLOORS = {"ground": 0, "identity": 1, "within": 2, "browser": 3, "credentials": 3, "trail": 4, "gate": 5}
 OF_NO_ROOM = {
     **dict.fromkeys(("settings", "responses", "audit", "logs", "kept"), "ground"),
     **dict.fromkeys(("__main__", "app", "db", "routes", "probe", "processes", "retention", "successor"), "gate"),

@@ -44,6 +44,7 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         secrets = tmp_path / "secrets"
         secrets.write_text(
             f"MLFLOW_BACKEND_STORE_URI={database}\nMLFLOW_PLATFORM_AUTH_DATABASE_URI={database}\n"
+            f"MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI={database}\n"
             f"AWS_ACCESS_KEY_ID=mlflow-server\nAWS_SECRET_ACCESS_KEY={KEY}\n"
         )
         for line in secrets.read_text().splitlines():  # the probe puts them into its own process's environment

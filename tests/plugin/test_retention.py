@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow_platform.server import retention
+from mlflow_platform.server import audit, retention
 from mlflow_platform.server.__main__ import migrate
 from mlflow_platform.server.browser import session_table
+from mlflow_platform.server.trail import table
 from sqlalchemy import create_engine, insert, select
 
 from tests.plugin.no_network import SETTINGS
@@ -41,6 +42,16 @@ def test_a_round_deletes_every_session_that_has_ended_though_nobody_comes(secret
     assert retention.main(secrets) == 0
     with auth.connect() as connection:
         assert connection.scalars(select(session_table._TABLE.c.id)).all() == ["alive"]
+
+
+def test_a_round_ends_events_that_are_older_than_the_settings_say(secrets: Path, tmp_path: Path) -> None:
+    auth = create_engine(f"sqlite:///{tmp_path}/auth.db")
+    days = SETTINGS.events_days * 86_400_000_000
+    kept, old = audit.now() - days + 60_000_000, audit.now() - days - 1
+    table.add(auth, [audit.Event(at=at, trail="MLflow", what="GET /") for at in (kept, old)])
+    assert retention.main(secrets) == 0
+    with auth.connect() as connection:
+        assert connection.scalars(select(table._TABLE.c.at)).all() == [kept]
 
 
 def _session(id: str, used_at: float) -> dict[str, Any]:

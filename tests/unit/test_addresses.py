@@ -22,6 +22,7 @@ LOOPBACK = "the administration's port on loopback, or a container that asks itse
 TEXT = "says what an address may be, and is none"
 JUSTIFIED = {
     ("__main__.py", "http://{address(TRACKING)}{BACKCHANNEL_LOGOUT}"): INSIDE,
+    ("__main__.py", "http://{address(TRACKING)}{STORAGE_EVENTS}"): INSIDE,
     ("__main__.py", "http://{object_store.s3}"): INSIDE,
     ("components/identity.py", "http://{self.host}/realms/{realm.name}"): INSIDE,
     ("components/object_store.py", "http://{self._name}-{{1...{args.nodes}}}:{_S3}{paths}"): INSIDE,

@@ -59,12 +59,13 @@ def test_no_upload_is_too_large_or_too_slow(configuration: str):
         assert directives(configuration, timeout) == ["1h"]
 
 
-def test_only_keycloak_ends_sessions_from_behind(configuration: str, dev: Graph):
-    closed = re.findall(r"listen (\d+);\s*location (\S+) \{\s*return 404;\s*\}", configuration)
-    assert closed == [("5000", "/oidc/backchannel-logout")]
-    assert (
-        dev.the("openid/client:Client", "keycloak-realm-mlflow").inputs["backchannelLogoutUrl"].endswith(closed[0][1])
-    )
+def test_only_keycloak_ends_sessions_and_only_minio_tells_of_objects_from_behind(configuration: str, dev: Graph):
+    closed = re.findall(r"location (\S+) \{\s*return 404;\s*\}", site(configuration, 5000))
+    assert closed == ["/oidc/backchannel-logout", "/platform/storage-events"]
+    client = dev.the("openid/client:Client", "keycloak-realm-mlflow").inputs
+    told = dict(line.split("=", 1) for line in dev.container("minio-1").inputs["envs"])
+    assert client["backchannelLogoutUrl"].endswith(closed[0])
+    assert told["MINIO_AUDIT_WEBHOOK_ENDPOINT_MLFLOW"].endswith(closed[1])
 
 
 def site(text: str, port: int) -> str:

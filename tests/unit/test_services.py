@@ -87,6 +87,28 @@ def test_the_bucket_is_private_keeps_versions_and_is_never_emptied(dev: Graph):
     assert versioning.inputs["versioningConfiguration"] == {"status": "Enabled"}
 
 
+def test_each_minio_tells_mlflow_what_was_asked_of_it_with_a_token_that_both_know(cluster: Graph):
+    token = dict(line.split("=", 1) for line in cluster.upload("mlflow", "/run/secrets/mlflow.env").splitlines())
+    for number in (1, 2, 3, 4):
+        told = dict(line.split("=", 1) for line in cluster.container(f"minio-{number}").inputs["envs"])
+        assert told["MINIO_AUDIT_WEBHOOK_ENABLE_MLFLOW"] == "on"
+        assert told["MINIO_AUDIT_WEBHOOK_ENDPOINT_MLFLOW"] == "http://mlflow:5000/platform/storage-events"
+        assert int(told["MINIO_AUDIT_WEBHOOK_QUEUE_SIZE_MLFLOW"]) < 5000  # entries of up to 100 KB, in a GB
+        said = cluster.upload(f"minio-{number}", "/run/secrets/minio.env")
+        assert f"MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_MLFLOW={token['MLFLOW_PLATFORM_STORAGE_EVENTS_TOKEN']}\n" in said
+
+
+def test_mlflow_reads_two_tables_of_keycloaks_and_no_more(dev: Graph):
+    grants = [grant for grant in dev.of(":Grant") if grant.inputs["role"] == "mlflow_auth"]
+    assert {(g.inputs["database"], g.inputs["objectType"], *g.inputs["privileges"]) for g in grants} == {
+        ("keycloak", "database", "CONNECT"),
+        ("keycloak", "table", "SELECT"),
+    }
+    (tables,) = (grant for grant in grants if grant.inputs["objectType"] == "table")
+    assert tables.inputs["objects"] == ["admin_event_entity", "event_entity"]
+    assert dev.container("keycloak") in dev.before(tables)  # which makes them at its first start
+
+
 def test_every_policy_that_a_group_names_is_there(dev: Graph):
     canned = {"consoleAdmin", "readwrite", "readonly", "writeonly", "diagnostics"}
     named = {group.inputs["attributes"]["policy"] for group in dev.of(":Group")}
@@ -103,6 +125,7 @@ def test_mlflow_is_told_where_everything_is_and_who_may_do_what(dev: Graph):
         "client_id": "mlflow-client",
         "web_client_id": "mlflow",
         "deleted_days": 30,
+        "events_days": 90,
         "session_idle_seconds": 28800,
         "session_max_seconds": 259200,
         "sts_endpoint": "http://minio:9000",
@@ -133,6 +156,8 @@ def test_mlflows_secrets_are_one_value_a_line_for_a_shell(dev: Graph):
     assert secrets.keys() == {
         "MLFLOW_BACKEND_STORE_URI",
         "MLFLOW_PLATFORM_AUTH_DATABASE_URI",
+        "MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI",
+        "MLFLOW_PLATFORM_STORAGE_EVENTS_TOKEN",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "MLFLOW_FLASK_SERVER_SECRET_KEY",
@@ -143,6 +168,10 @@ def test_mlflows_secrets_are_one_value_a_line_for_a_shell(dev: Graph):
     assert secrets["MLFLOW_BACKEND_STORE_URI"] == (
         "postgresql+psycopg://mlflow:made-up-postgres-mlflow@postgres:5432/mlflow"
     )
+    assert secrets["MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI"] == (
+        "postgresql+psycopg://mlflow_auth:made-up-postgres-mlflow-auth@postgres:5432/keycloak"
+    )
+    assert secrets["MLFLOW_PLATFORM_STORAGE_EVENTS_TOKEN"] == "made-up-minio-events"
     assert secrets["MLFLOW_PLATFORM_WEB_CLIENT_SECRET"] == "made-up-client-keycloak-realm-mlflow"
     assert secrets["MLFLOW_PLATFORM_SESSION_KEY"] == "made-up-mlflow-session"
     assert secrets["MLFLOW_CRYPTO_KEK_PASSPHRASE"] == "made-up-mlflow-providers"

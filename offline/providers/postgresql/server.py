@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -63,20 +63,20 @@ class Session:
         parts += [_keyword(f"{key} ") + sql.Literal(value) for key, value in values.items() if value]
         self._connection.execute(sql.SQL(" ").join(parts))
 
-    def grant(self, privileges: Sequence[str], on: Sequence[str], role: str, may_grant: bool | None) -> None:
-        """Grants checked privileges on something (its kind, then its name); `public` is everybody."""
+    def grant(self, privileges: Sequence[str], on: "_On", role: str, may_grant: bool | None) -> None:
+        """Grants checked privileges on things; `public` is everybody."""
         self._connection.execute(
             sql.SQL("GRANT {} ON {} TO {}{}").format(
                 sql.SQL(", ").join(map(_keyword, privileges)),
-                _object(on),
+                _objects(on),
                 _grantee(role),
                 sql.SQL(" WITH GRANT OPTION" if may_grant else ""),
             )
         )
 
-    def revoke(self, on: Sequence[str], role: str) -> None:
-        """Takes all privileges on something from a role."""
-        self._connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(_object(on), _grantee(role)))
+    def revoke(self, on: "_On", role: str) -> None:
+        """Takes all privileges on things from a role."""
+        self._connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(_objects(on), _grantee(role)))
 
     def row(self, query: LiteralString, *parameters: object) -> dict[str, Any] | None:
         """The first row of a query, None if there is none."""
@@ -104,10 +104,10 @@ class Server:
         }
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A session in which every statement stands alone."""
+    def reading(self, database: str | None = None) -> Iterator[Session]:
+        """A session in which every statement stands alone, in that database or the provider's own."""
         try:
-            with self._connect() as connection:
+            with self._connect(database) as connection:
                 yield Session(connection)
         except psycopg.Error as error:
             raise ProviderError(f"{self._where}: {_said(error)}") from None
@@ -120,17 +120,20 @@ class Server:
             yield session
 
     @contextmanager
-    def changing(self) -> Iterator[Session]:
-        """A writing session in one transaction: all of it happens or none."""
-        with self.writing() as session, session._connection.transaction():
-            yield session
+    def changing(self, database: str | None = None) -> Iterator[Session]:
+        """A session in one transaction, all of which happens or none; the write lock is held on the provider's own."""
+        with self.writing() as own:
+            there = nullcontext(own) if database is None else self.reading(database)
+            with there as session, session._connection.transaction():
+                yield session
 
-    def _connect(self) -> "psycopg.Connection[DictRow]":
+    def _connect(self, database: str | None) -> "psycopg.Connection[DictRow]":
         """Connects, and waits a bounded time for a server that is there and still starting."""
         begun = time.monotonic()
+        target = {**self._target, **({"dbname": database} if database else {})}
         while True:
             try:
-                return psycopg.Connection[DictRow].connect(**self._target, autocommit=True, row_factory=dict_row)
+                return psycopg.Connection[DictRow].connect(**target, autocommit=True, row_factory=dict_row)
             except psycopg.OperationalError as error:
                 said = str(error)
                 starting = error.sqlstate == "57P03" or "starting up" in said or "closed the connection" in said
@@ -140,9 +143,12 @@ class Server:
                 pause(0.5)
 
 
-def _object(on: Sequence[str]) -> sql.Composed:
-    kind, *names = on
-    return _keyword(f"{kind.upper()} ") + sql.SQL(".").join(map(sql.Identifier, names))
+_On = tuple[str, Sequence[Sequence[str]]]  # the kind of things, and their names, in parts
+
+
+def _objects(on: _On) -> sql.Composed:
+    kind, names = on
+    return _keyword(f"{kind.upper()} ") + sql.SQL(", ").join(sql.Identifier(*parts) for parts in names)
 
 
 def _grantee(role: str) -> sql.Composable:

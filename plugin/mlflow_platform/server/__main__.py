@@ -16,8 +16,10 @@ from mlflow_platform.server.identity.caller import AUTHORIZATION
 from mlflow_platform.server.kept import STAMPS_VARIABLE, make_stamps
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
+    KEYCLOAK_EVENTS_VARIABLE,
     SECRETS,
     SESSION_KEY_VARIABLE,
+    STORAGE_EVENTS_VARIABLE,
     WEB_CLIENT_SECRET_VARIABLE,
     Settings,
     SettingsError,
@@ -25,6 +27,7 @@ from mlflow_platform.server.settings import (
     load_settings,
 )
 from mlflow_platform.server.successor import succeed_mlflows_command
+from mlflow_platform.server.trail.table import METADATA as EVENTS
 from mlflow_platform.server.within import jobs
 
 if TYPE_CHECKING:
@@ -32,7 +35,14 @@ if TYPE_CHECKING:
 
 PORT = 5000
 MIGRATION_LOCK = 5_000_317  # any number, of which nobody else makes a lock
-NEEDED = ("MLFLOW_BACKEND_STORE_URI", AUTH_DATABASE_VARIABLE, WEB_CLIENT_SECRET_VARIABLE, SESSION_KEY_VARIABLE)
+NEEDED = (
+    "MLFLOW_BACKEND_STORE_URI",
+    AUTH_DATABASE_VARIABLE,
+    WEB_CLIENT_SECRET_VARIABLE,
+    SESSION_KEY_VARIABLE,
+    KEYCLOAK_EVENTS_VARIABLE,
+    STORAGE_EVENTS_VARIABLE,
+)
 
 
 def auth_config(database_uri: str) -> str:
@@ -65,6 +75,7 @@ def migrate(backend_uri: str, auth_uri: str) -> None:
         migrate_auth(auth, "head")
         LOGIN_ATTEMPTS.create_all(auth)
         SESSIONS.create_all(auth)
+        EVENTS.create_all(auth)
     auth.dispose()
 
 

@@ -41,6 +41,8 @@ from mlflow_platform.server.settings import (
     load_settings,
     secret,
 )
+from mlflow_platform.server.trail import page, storage
+from mlflow_platform.server.trail.trail import Trail
 from mlflow_platform.server.within import authors, native_routes, permission_cache, whole_pages
 from mlflow_platform.server.within.bodies import Bodies
 from mlflow_platform.server.within.jobs import GATEWAY_VARIABLE, TOKEN_VARIABLE, Jobs, within
@@ -95,6 +97,7 @@ def create_app() -> "Gate":
         Sts(settings),
         password_grant(settings, auth.store.engine),
         jobs(rights),
+        Trail(auth.store.engine),
     )
 
 
@@ -124,6 +127,7 @@ class Gate:
         sts: Sts,
         passwords: Passwords | None,
         jobs: Jobs | None,
+        trail: Trail,
     ):
         self.mlflow = mlflow
         self._settings = settings
@@ -133,6 +137,7 @@ class Gate:
         self._sts = sts
         self._passwords = passwords
         self._jobs = jobs
+        self._trail = trail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -141,7 +146,7 @@ class Gate:
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self.mlflow(scope, receive, send)
+            await self.mlflow(scope, receive, self._trail.kept_before_the_end(send))
         else:  # MLflow has no websockets
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -207,6 +212,8 @@ class Gate:
             return self.mlflow
         if path == oidc.BACKCHANNEL_LOGOUT:  # Keycloak asks by the name that it knows
             return self._browser.oidc
+        if path == storage.PATH:  # and so does MinIO
+            return self._trail.storage_events
         if [value.lower() for name, value in scope["headers"] if name == b"host"] != [self._host]:
             return Error(403, "PERMISSION_DENIED", "This server does not answer to that Host.")
         if reading and path == VERSION_PATH:
@@ -221,6 +228,8 @@ class Gate:
         """What this layer answers itself to somebody it knows; None where MLflow decides."""
         if scope["path"] == browser.WHO and scope["method"] in ("GET", "HEAD"):
             return self._browser.who(identity, session)
+        if scope["path"] == page.PATH:
+            return await self._trail.page.answer(scope, identity)
         if sentence := refusal(identity.level, scope["method"], scope["path"]):
             return forbidden(sentence)
         if scope["path"] != endpoints.SESSION:
@@ -236,6 +245,8 @@ class Gate:
             if message["type"] == "http.response.start":
                 if message["status"] == 403:
                     audit.denied(scope, identity)
+                else:
+                    audit.passed(scope, identity, message["status"])
                 others = [header for header in message.get("headers", ()) if header[0].lower() != CALLER_HEADER]
                 message = {**message, "headers": [*others, caller]}
             await send(message)

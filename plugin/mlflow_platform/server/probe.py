@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
+    KEYCLOAK_EVENTS_VARIABLE,
     SECRETS,
     SettingsError,
     load_secrets,
@@ -29,7 +30,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def database(uri: str, table: str) -> None:
-    """Reads from a table that MLflow itself has made."""
+    """Reads from a table."""
     import psycopg
     from psycopg.sql import SQL, Identifier
 
@@ -89,6 +90,7 @@ def main(secrets: Path = SECRETS) -> int:
         {
             "its database": partial(database, secret(_BACKEND_VARIABLE), "experiments"),
             "its database of users": partial(database, secret(AUTH_DATABASE_VARIABLE), "users"),
+            "Keycloak's events": partial(database, secret(KEYCLOAK_EVENTS_VARIABLE), "event_entity"),
             "its bucket": partial(bucket, settings.bucket, settings.sts_endpoint, settings.s3_region),
             "Keycloak's keys": partial(signing_keys, settings.backchannel_url),
         },

@@ -19,6 +19,7 @@ from threading import Thread
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from mlflow_platform.server import audit
 from mlflow_platform.server.browser import session_table
 from mlflow_platform.server.settings import (
     AUTH_DATABASE_VARIABLE,
@@ -29,10 +30,13 @@ from mlflow_platform.server.settings import (
     load_settings,
     secret,
 )
+from mlflow_platform.server.trail import table
+from mlflow_platform.server.trail.recorder import recording
 
 logger = logging.getLogger("mlflow_platform.server.retention")  # run as a program, it is called __main__
 
 FIRST, EVERY = 60.0, 3600.0  # seconds: after the server's own start, and from one round to the next
+_DAY = 86_400_000_000  # microseconds
 _LOCK = 0x6D6C666C6F77  # PostgreSQL's advisory locks are numbers; within MLflow's database this one is ours
 
 
@@ -63,9 +67,8 @@ def alone(engine: Engine) -> Iterator[bool]:
         yield bool(connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": _LOCK}))
 
 
-def sweep_sessions(settings: Settings, now: float) -> None:
+def sweep_sessions(engine: Engine, settings: Settings, now: float) -> None:
     """Requests do it, too; but nobody may come any more."""
-    engine = create_engine(secret(AUTH_DATABASE_VARIABLE), poolclass=NullPool)
     idle, longest = settings.session_idle_seconds, settings.session_max_seconds
     while session_table.sweep(engine, idle, longest, now) == session_table.SWEPT_AT_ONCE:
         pass
@@ -85,8 +88,11 @@ def main(secrets: Path = SECRETS) -> int:
             return 0
         from mlflow_platform.server.within.garbage import Garbage  # seconds of imports, and only where it is our turn
 
-        sweep_sessions(settings, time.time())
-        failed = Garbage(database, settings.bucket, settings.deleted_days, settings.workspaces).collect()
+        ours = create_engine(secret(AUTH_DATABASE_VARIABLE), poolclass=NullPool)
+        sweep_sessions(ours, settings, time.time())
+        with recording(ours):
+            table.sweep(ours, audit.now() - settings.events_days * _DAY)
+            failed = Garbage(database, settings.bucket, settings.deleted_days, settings.workspaces).collect()
     return 1 if failed else 0
 
 

@@ -14,6 +14,8 @@ CONFIG_VARIABLE = "MLFLOW_PLATFORM_CONFIG"
 AUTH_DATABASE_VARIABLE = "MLFLOW_PLATFORM_AUTH_DATABASE_URI"
 WEB_CLIENT_SECRET_VARIABLE = "MLFLOW_PLATFORM_WEB_CLIENT_SECRET"  # noqa: S105
 SESSION_KEY_VARIABLE = "MLFLOW_PLATFORM_SESSION_KEY"
+KEYCLOAK_EVENTS_VARIABLE = "MLFLOW_PLATFORM_KEYCLOAK_EVENTS_URI"
+STORAGE_EVENTS_VARIABLE = "MLFLOW_PLATFORM_STORAGE_EVENTS_TOKEN"
 
 
 DEFAULT_WORKSPACE = "default"
@@ -80,6 +82,7 @@ class Settings(BaseModel):
     bucket: Name
     storage_credentials_seconds: int | None = Field(default=None, ge=900, le=43200)  # None: as long as the token
     deleted_days: int = Field(default=30, ge=1)  # then what was deleted leaves for good
+    events_days: int = Field(default=90, ge=1)  # that the audit trail is kept for its page
     workspaces: tuple[Name, ...] = ()  # in the order in which one is taken; none: MLflow has but its own
     teams: dict[Name, Team]
     password_grant: bool = False

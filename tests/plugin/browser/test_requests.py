@@ -133,6 +133,7 @@ def test_somebody_who_is_logged_in_can_be_asked_for(browser: Browser, server: Se
         "username": "bert",
         "expires_at": claims["exp"],
         "workspaces": [],
+        "administrates": False,
     }
     assert server.ask(None, "GET", "/oidc/session").status_code == 401
 

@@ -10,7 +10,7 @@
 
   const answer = await session();
   if (!answer.ok) return;
-  const { username, workspaces } = await answer.json();
+  const { username, workspaces, administrates } = await answer.json();
 
   // A link that names no workspace means the first, as a request does; the page of all is of use to who has several.
   const [path, query] = opened.split("?");
@@ -39,6 +39,12 @@
   const button = document.createElement("button");
   button.textContent = "Log out";
   form.append(name, button);
+  if (administrates) {
+    const trail = document.createElement("a");
+    trail.href = "/platform/audit";
+    trail.textContent = "Audit trail";
+    form.insertBefore(trail, button);
+  }
   root.append(style, form);
   document.body.append(badge);
 })();

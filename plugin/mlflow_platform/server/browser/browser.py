@@ -73,7 +73,12 @@ class Browser:
             idle_end = time.time() + self._settings.session_idle_seconds
             ends_at = int(min(idle_end, session.created_at + self._settings.session_max_seconds))
         rooms = [*identity.levels] if self._settings.workspaces else []
-        content = {"username": identity.username, "expires_at": ends_at, "workspaces": rooms}
+        content = {
+            "username": identity.username,
+            "expires_at": ends_at,
+            "workspaces": rooms,
+            "administrates": identity.administrates,
+        }
         return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
     def shown(self, answer: Response, scope: Scope) -> Response:

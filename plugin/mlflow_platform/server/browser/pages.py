@@ -21,6 +21,11 @@ def to_login() -> Response:
     return _page(401, body, policy, {"WWW-Authenticate": 'Bearer realm="mlflow"'})
 
 
+def page(title: str, body: str, style: str) -> Response:
+    """A page of its own style, with forms and links that lead to this server alone."""
+    return _page(200, body, f"{_BASE}; style-src {_hash(style)}; form-action 'self'", title=title, style=style)
+
+
 def message(
     status: int, sentence: str, return_to: str | None = None, headers: dict[str, str] | None = None
 ) -> Response:
@@ -37,10 +42,18 @@ def refused(sentence: str, keycloak_origin: str) -> Response:
     return _page(403, f"<p>{escape(sentence)}</p>{form}", policy)
 
 
-def _page(status: int, body: str, policy: str, headers: dict[str, str] | None = None) -> Response:
+def _page(
+    status: int,
+    body: str,
+    policy: str,
+    headers: dict[str, str] | None = None,
+    *,
+    title: str = "MLflow",
+    style: str = _STYLE,
+) -> Response:
     page = (
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        f"<meta name='viewport' content='width=device-width'><title>MLflow</title><style>{_STYLE}</style>{body}</html>"
+        f"<meta name='viewport' content='width=device-width'><title>{title}</title><style>{style}</style>{body}</html>"
     )
     common = {
         "Cache-Control": "no-store",

@@ -34,6 +34,11 @@ class Identity:
         """What it may do there; None for nothing at all."""
         return self.levels.get(self.workspace)
 
+    @property
+    def administrates(self) -> bool:
+        """Whether it may do everything, in every workspace."""
+        return Level.ADMIN in self.levels.values()
+
 
 current: ContextVar[Identity | None] = ContextVar("mlflow_platform_identity", default=None)
 

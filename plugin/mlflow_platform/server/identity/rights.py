@@ -74,8 +74,7 @@ class Rights:
             return  # a stranger leaves no trace
         if user is not None and _written_at(user) > identity.issued_at:
             return
-        administrates = Level.ADMIN in identity.levels.values()
-        columns = {"password_hash": _no_password(identity.issued_at), "is_admin": administrates}
+        columns = {"password_hash": _no_password(identity.issued_at), "is_admin": identity.administrates}
         if user is None:
             user = SqlUser(username=identity.username, **columns)
             session.add(user)
