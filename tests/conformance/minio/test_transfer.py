@@ -80,7 +80,7 @@ def wait_for(endpoint: str) -> None:
     pytest.fail("MinIO does not answer")
 
 
-@pytest.mark.parametrize("size", [1, MB, 8 * MB, 8 * MB + 1, 40 * MB])
+@pytest.mark.parametrize("size", [1, MB, 8 * MB])
 def test_what_goes_by_either_comes_back_by_the_other(store: Store, tmp_path: Path, size: int):
     content = os.urandom(size)
     (tmp_path / "file").write_bytes(content)
@@ -88,32 +88,32 @@ def test_what_goes_by_either_comes_back_by_the_other(store: Store, tmp_path: Pat
     store.fast.upload_file(str(tmp_path / "file"), BUCKET, key, arguments)
     kept = store.boto3.head_object(Bucket=BUCKET, Key=key, ChecksumMode="ENABLED")
     assert (kept["ContentLength"], kept["ContentType"], kept["ContentEncoding"]) == (size, "text/plain", "gzip")
-    assert kept["ChecksumType"] == "FULL_OBJECT"
-    assert kept["ChecksumSHA256" if size <= 8 * MB else "ChecksumCRC64NVME"]
+    assert kept["ChecksumSHA256"]
     store.boto3.download_file(BUCKET, key, str(tmp_path / "by-boto3"))
     store.boto3.upload_file(str(tmp_path / "file"), BUCKET, "by-boto3")
     store.fast.download_file(BUCKET, "by-boto3", str(tmp_path / "by-obstore"))
     assert (tmp_path / "by-boto3").read_bytes() == (tmp_path / "by-obstore").read_bytes() == content
 
 
-@pytest.mark.parametrize("direction", ["up", "down"])
-def test_a_restart_in_the_middle_is_sat_out(store: Store, tmp_path: Path, direction: str):
-    content = os.urandom(MB) * 400
-    (tmp_path / "file").write_bytes(content)
-    if direction == "down":
+@pytest.mark.parametrize("size", [8 * MB + 1, 40 * MB])
+def test_what_boto3_sent_in_parts_comes_back(store: Store, tmp_path: Path, size: int):
+    (tmp_path / "file").write_bytes(content := os.urandom(size))
+    store.boto3.upload_file(str(tmp_path / "file"), BUCKET, "large")
+    store.fast.download_file(BUCKET, "large", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == content
+    with pytest.raises(ValueError, match="file"):
         store.fast.upload_file(str(tmp_path / "file"), BUCKET, "large")
+
+
+def test_a_restart_in_the_middle_is_sat_out(store: Store, tmp_path: Path):
+    (tmp_path / "file").write_bytes(content := os.urandom(MB) * 400)
+    store.boto3.upload_file(str(tmp_path / "file"), BUCKET, "large")
     restarts = threading.Timer(0.3, lambda: store.container.restart(timeout=10))
     restarts.start()
-    if direction == "up":
-        store.fast.upload_file(str(tmp_path / "file"), BUCKET, "large")
-        restarts.join()
-        wait_for(store.endpoint)
-        assert store.boto3.get_object(Bucket=BUCKET, Key="large")["Body"].read() == content
-    else:
-        store.fast.download_file(BUCKET, "large", str(tmp_path / "back"))
-        restarts.join()
-        wait_for(store.endpoint)
-        assert (tmp_path / "back").read_bytes() == content
+    store.fast.download_file(BUCKET, "large", str(tmp_path / "back"))
+    restarts.join()
+    wait_for(store.endpoint)
+    assert (tmp_path / "back").read_bytes() == content
 
 
 def test_an_object_that_is_not_there_is_boto3s_to_tell(store: Store, tmp_path: Path):
