@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from hashlib import sha256
 from importlib.resources import files
@@ -225,7 +225,16 @@ def test_no_file_is_of_two_objects(platform: Double, logged_in: LoginFile, home:
     assert down(found, "big.bin", home) == BIG[::-1]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell has whatever it starts in the background ignore interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.posix
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it(platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(transfer, "_PARTS", 1)
     found = uploaded(platform, home)

@@ -113,15 +113,23 @@ def test_the_published_ports_are_those_of_the_settings_and_on_loopback(platform:
     assert published == {("127.0.0.1", port) for port in platform.stack.ports.values()}
 
 
-@pytest.mark.parametrize("role", ["mlflow", "mlflow_auth", "keycloak"])
-def test_a_service_connects_to_its_own_database_and_to_no_other(platform: Platform, role: str):
+@pytest.mark.parametrize(
+    ("role", "databases"),
+    [
+        ("mlflow", {"mlflow"}),
+        ("mlflow_auth", {"mlflow_auth", "keycloak"}),  # where it reads events, and nothing else: test_audit.py
+        ("keycloak", {"keycloak"}),
+    ],
+)
+def test_a_service_connects_to_its_own_database_and_to_no_other(platform: Platform, role: str, databases: set[str]):
     password = platform.stack.passwords()[f"postgres-{role.replace('_', '-')}"]
 
     def connect(database: str) -> None:
         server = {"host": "127.0.0.1", "port": platform.stack.ports["admin_postgres"], "connect_timeout": 10}
         psycopg.connect(dbname=database, user=role, password=password, **server).close()
 
-    connect(role)
-    for other in {"mlflow", "mlflow_auth", "keycloak"} - {role}:
+    for own in databases:
+        connect(own)
+    for other in {"mlflow", "mlflow_auth", "keycloak"} - databases:
         with pytest.raises(psycopg.OperationalError, match="permission denied"):
             connect(other)
