@@ -138,13 +138,13 @@ def test_nobody_else_sees_it(platform: Platform, day: None, someone: Callable[[s
 
 
 def test_nobody_outside_forges_an_event_nor_whoever_gets_into_another_container(platform: Platform, day: None):
-    event = '{"time": "2026-01-01T00:00:00Z", "api": {"name": "PutObject", "statusCode": 200}, "accessKey": "forged"}'
+    event = '{"time": "2026-01-01T00:00:00Z", "api": {"name": "PutObject", "statusCode": 200}, "accessKey": "impostor"}'
     for path in (STORAGE_EVENTS, f"/{STORAGE_EVENTS}", "/platform/./storage-events", "/platform/%73torage-events"):
         answer = platform.ask(platform.token("ada"), "POST", path, content=event)
         assert answer.status_code in (403, 404)
     post = f"curl -s -o /dev/null -w '%{{http_code}}' -d '{event}' http://mlflow:5000{STORAGE_EVENTS}"
     assert platform.stack.run("gateway", ["sh", "-c", post]).strip() == "403"
-    assert "forged" not in said(platform, "DeleteObject")
+    assert "impostor" not in said(platform, "DeleteObject")
 
 
 def test_mlflow_reads_of_keycloak_what_happened_and_nothing_else(platform: Platform):

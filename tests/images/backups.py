@@ -146,7 +146,7 @@ class Stage:
         return store
 
     def databases(self) -> None:
-        """Databases, roles and rights as declared, and the tables that a backup counts in."""
+        """Databases, roles and rights as declared, but on Keycloak's tables; and the tables that a backup counts in."""
         options = {"host": "127.0.0.1", "port": int(port_of(self.postgres, 5432)), "sslmode": "disable"}
         self._make(POSTGRESQL, {**options, "username": "postgres", "password": SUPERUSER})
         for database, tables in _COUNTED.items():
@@ -161,7 +161,7 @@ class Stage:
     def _make(self, provider: StandIn, options: dict[str, Any]) -> None:
         plugin = Plugin(copy.copy(provider), options)
         for resource in declared().resources:
-            if resource.token.startswith(f"{provider.package}:"):
+            if resource.token.startswith(f"{provider.package}:") and resource.inputs.get("objectType") != "table":
                 plugin.create(resource.token, resource.inputs)
 
     def sql(self, statement: str, database: str = "mlflow", server: Container | None = None) -> list[Any]:

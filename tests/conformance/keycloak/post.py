@@ -1,6 +1,8 @@
 """A mail server of a test's own."""
 
 import base64
+import email
+import email.policy
 import socket
 import ssl
 import threading
@@ -17,6 +19,13 @@ class Post:
     said: list[str] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+
+
+def text(message: str) -> str:
+    """What it says to whoever reads it without HTML."""
+    plain = email.message_from_string(message, policy=email.policy.default).get_body(("plain",))
+    assert plain, message
+    return plain.get_content()
 
 
 @contextmanager

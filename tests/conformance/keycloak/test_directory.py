@@ -1,7 +1,5 @@
 """People of a directory: who gets in, with which rights, for how long, and what happens when it is down."""
 
-import html
-import quopri
 import re
 import time
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from ..stacks import Stack
 from .conftest import Server
 from .ldap_server import GROUPS, PEOPLE, READER, READER_PASSWORD, LdapServer, ldap_server, stripped
 from .logins import App, Browser, NoTokens, Page, Tokens
-from .post import post_office
+from .post import post_office, text
 from .realms import realm
 
 REMEMBERED = 8  # seconds; a stack file says at least ten
@@ -192,11 +190,9 @@ def test_somebody_confirms_an_address_that_the_directory_only_says_once(place: P
 
 
 def _link(message: str) -> str:
-    found = re.search(
-        r"http\S+/login-actions/action-token\?key=[^\s\"<]+", quopri.decodestring(message.encode()).decode()
-    )
+    found = re.search(r"http\S+/login-actions/action-token\?key=\S+", text(message))
     assert found, message
-    return html.unescape(found[0])
+    return found[0]
 
 
 @pytest.mark.parametrize("starttls", [False, True])

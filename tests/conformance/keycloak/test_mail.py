@@ -1,6 +1,5 @@
 """The mails by which people are invited and get over a forgotten password, and who reads them on the way."""
 
-import quopri
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from tests.authority import Pair, leaf
 
 from ..harness import Plugin
 from .conftest import Server
-from .post import Post, post_office
+from .post import Post, post_office, text
 from .world import REALM, USER
 
 Invite = Callable[..., None]
@@ -42,7 +41,7 @@ def test_an_invitation_arrives_and_the_password_goes_through_tls_alone(invite: I
     assert post.logins == [("ml", "smtp-secret")]
     (message,) = post.messages
     assert "To: anna@example.org" in message
-    assert "/login-actions/action-token?key=" in quopri.decodestring(message.encode()).decode()
+    assert "/login-actions/action-token?key=" in text(message)
 
 
 @pytest.mark.parametrize("case", ["by an authority that nobody knows", "of another server"])
