@@ -181,8 +181,7 @@ def test_parts_come_down_at_once(platform: Double, logged_in: LoginFile, home: P
 def test_a_file_that_does_not_come_whole_does_not_appear(
     platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    found = repository(platform)
-    found.log_artifact(big(home))
+    found = uploaded(platform, home)
 
     def refuse(method: str, address: str, headers: Mapping[str, str]) -> Answer | None:
         return (403, {}, b"") if headers.get("Range", "").startswith(f"bytes={32 * MB}-") else None
@@ -213,8 +212,7 @@ def test_what_is_damaged_on_its_way_is_asked_for_again(
 
 
 def test_no_file_is_of_two_objects(platform: Double, logged_in: LoginFile, home: Path, monkeypatch: pytest.MonkeyPatch):
-    found = repository(platform)
-    found.log_artifact(big(home))
+    found = uploaded(platform, home)
 
     def overwrite(method: str, address: str, headers: Mapping[str, str]) -> Answer | None:
         if not headers.get("Range", "bytes=0-").startswith("bytes=0-"):

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -14,21 +14,23 @@ from tests.plugin.conftest import Server, prepare, wait_for
 from tests.plugin.idp import Backstage
 from tests.plugin.within.judging import S3, Model
 
+Answering = TypeVar("Answering", Model, S3)
+
+
+def _until_the_end(it: Answering) -> Iterator[Answering]:
+    yield it
+    it.server.shutdown()
+    it.server.server_close()
+
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Model]:
-    model = Model()
-    yield model
-    model.server.shutdown()
-    model.server.server_close()
+    yield from _until_the_end(Model())
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3]:
-    s3 = S3()
-    yield s3
-    s3.server.shutdown()
-    s3.server.server_close()
+    yield from _until_the_end(S3())
 
 
 @pytest.fixture(scope="module")
