@@ -3,6 +3,7 @@
 import base64
 import email
 import email.policy
+import re
 import socket
 import ssl
 import threading
@@ -26,6 +27,12 @@ def text(message: str) -> str:
     plain = email.message_from_string(message, policy=email.policy.default).get_body(("plain",))
     assert plain, message
     return plain.get_content()
+
+
+def link(message: str) -> str:
+    """The one by which whoever got it goes on."""
+    (found,) = re.findall(r"http\S+/login-actions/action-token\?key=\S+", text(message))
+    return found
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """People of a directory: who gets in, with which rights, for how long, and what happens when it is down."""
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from ..stacks import Stack
 from .conftest import Server
 from .ldap_server import GROUPS, PEOPLE, READER, READER_PASSWORD, LdapServer, ldap_server, stripped
 from .logins import App, Browser, NoTokens, Page, Tokens
-from .post import post_office, text
+from .post import link, post_office
 from .realms import realm
 
 REMEMBERED = 8  # seconds; a stack file says at least ten
@@ -178,7 +177,7 @@ def test_somebody_confirms_an_address_that_the_directory_only_says_once(place: P
             browser = Browser(place.app)
             page = browser.send(browser.start(), username="max", password="max-secret")
             assert isinstance(page, Page) and "verify your email" in page.text
-            confirmed = browser.open(_link(post.messages[0]))
+            confirmed = browser.open(link(post.messages[0]))
             assert isinstance(confirmed, Tokens) and confirmed.claims["email_verified"] is True
             time.sleep(REMEMBERED + 1)
             again = Browser(place.app)
@@ -187,12 +186,6 @@ def test_somebody_confirms_an_address_that_the_directory_only_says_once(place: P
             assert isinstance(other.send(other.start(), username="lena", password="lena-secret"), Page)
         finally:
             place.plugin.client.put(place.app.realm, body={"verifyEmail": False, "smtpServer": {}})
-
-
-def _link(message: str) -> str:
-    found = re.search(r"http\S+/login-actions/action-token\?key=\S+", text(message))
-    assert found, message
-    return found[0]
 
 
 @pytest.mark.parametrize("starttls", [False, True])
